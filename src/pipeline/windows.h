@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which frames make the next window: pure counting, no memory, no threads.
+ *
+ * Fixed windows (nobody decodes): one is due whenever another @hop of frames
+ * has come; it covers the newest @window frames, or all since the start while
+ * there are fewer. With hop = window every frame is in exactly one window.
+ * Driven windows (a decoder answers): one is due when @hop frames more than
+ * the last one of the same start have come, or when @window frames are there;
+ * the answer says where the next one starts, and none is due before it came.
+ */
+#ifndef NPU_PIPELINE_WINDOWS_H
+#define NPU_PIPELINE_WINDOWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+typedef struct
+{
+  uint64_t id;                  /* counts from 0, never reset by a flush */
+  uint64_t first;               /* number of the first frame */
+  uint32_t frames;              /* valid frames, 1 ... window */
+  bool final;                   /* the stream's end is inside it */
+} NpuWindow;
+
+typedef struct
+{
+  uint32_t window;              /* frames */
+  uint32_t hop;                 /* frames, 1 ... window */
+  bool driven;
+  /* the rest is private */
+  uint64_t next_id;
+  uint64_t start;
+  uint64_t due;
+  bool waiting;
+  uint64_t waiting_id;
+  uint32_t waiting_frames;
+  bool waiting_final;
+} NpuWindows;
+
+/**
+ * npu_windows_init:
+ * Begin with frame 0; @hop is clamped to 1 ... @window.
+ */
+NPU_API void npu_windows_init (NpuWindows * windows, uint32_t window,
+    uint32_t hop, bool driven);
+
+/**
+ * npu_windows_restart:
+ * Begin anew at frame @first (flush, discontinuity); ids go on.
+ */
+NPU_API void npu_windows_restart (NpuWindows * windows, uint64_t first);
+
+/**
+ * npu_windows_next:
+ * Decide whether a window is due.
+ *
+ * @newest  number of the frame that comes next, that is: frames so far
+ * @ended   no more frames will come
+ * @window  out, when true is returned
+ *
+ * After the end the rest is handed out with @final set, then nothing more. A
+ * driven rest of less than NPU_WINDOW_REST frames that an answer left behind
+ * is not worth a window and is given up.
+ */
+NPU_API bool npu_windows_next (NpuWindows * windows, uint64_t newest,
+    bool ended, NpuWindow * window);
+
+/* Frames: 0.1 s. */
+#define NPU_WINDOW_REST 10
+
+/**
+ * npu_windows_answer:
+ * A decoder has finished with window @id; the next one starts at frame
+ * @next. Answers for windows that are not awaited are ignored; @next is
+ * clamped to the window's range, and a full window that was answered with its
+ * own start moves on by its whole length (nothing repeats for ever).
+ *
+ * Returns true when the answer was the awaited one.
+ */
+NPU_API bool npu_windows_answer (NpuWindows * windows, uint64_t id,
+    uint64_t next);
+
+/**
+ * npu_windows_first_needed:
+ * Returns the first frame that a later window may cover; what lies before it
+ * can be trimmed.
+ */
+NPU_API uint64_t npu_windows_first_needed (const NpuWindows * windows);
+
+#endif
