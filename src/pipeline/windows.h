@@ -6,8 +6,11 @@
  * has come; it covers the newest @window frames, or all since the start while
  * there are fewer. With hop = window every frame is in exactly one window.
  * Driven windows (a decoder answers): one is due when @hop frames more than
- * the last one of the same start have come, or when @window frames are there;
- * the answer says where the next one starts, and none is due before it came.
+ * the last one covered have come, or when @window frames are there; the answer
+ * says where the next one starts, and none is due before it came.
+ * A window ends where it became due, even if more frames are there already:
+ * which windows there are depends on the frames and answers alone, not on the
+ * time at which they come.
  */
 #ifndef NPU_PIPELINE_WINDOWS_H
 #define NPU_PIPELINE_WINDOWS_H
@@ -32,9 +35,11 @@ typedef struct
   bool driven;
   /* the rest is private */
   uint64_t next_id;
-  uint64_t start;
-  uint64_t due;
-  bool waiting;
+  uint64_t start;               /* driven: of the next window; fixed: of all */
+  uint64_t covered;             /* end of the last window */
+  uint64_t due;                 /* end of the next one */
+  bool answered;                /* since the (re)start */
+  bool waiting;                 /* for the answer to this window: */
   uint64_t waiting_id;
   uint32_t waiting_frames;
   bool waiting_final;
@@ -61,9 +66,11 @@ NPU_API void npu_windows_restart (NpuWindows * windows, uint64_t first);
  * @ended   no more frames will come
  * @window  out, when true is returned
  *
- * After the end the rest is handed out with @final set, then nothing more. A
- * driven rest of less than NPU_WINDOW_REST frames that an answer left behind
- * is not worth a window and is given up.
+ * After the end the rest is handed out with @final set, then nothing more; a
+ * driven one may come in several final windows, as the answers say. A driven
+ * rest of less than NPU_WINDOW_REST frames after an answer is not worth a
+ * window and is given up. A stream whose last window ended with it before the
+ * end was known has no rest and no final window.
  */
 NPU_API bool npu_windows_next (NpuWindows * windows, uint64_t newest,
     bool ended, NpuWindow * window);
