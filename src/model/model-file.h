@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct _NpuModelFile NpuModelFile;
+typedef struct NpuModelFile NpuModelFile;
 
 /* The path that means the embedded model; write "./builtin" for a file of
  * this name. */

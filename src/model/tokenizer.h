@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct _NpuTokenizer NpuTokenizer;
+typedef struct NpuTokenizer NpuTokenizer;
 
 /* A token that the vocabulary lacks. */
 #define NPU_TOKEN_NONE (-1)
