@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Which kernel sets this processor can run. __builtin_cpu_supports() looks at
+ * CPUID and at what the system saves (XGETBV).
+ */
+#include "cpu/kernels.h"
+
+#include <pthread.h>
+#include <string.h>
+
+typedef struct
+{
+  const char *name;
+  bool (*supported) (void);
+  void (*init) (NpuKernels * kernels);
+} KernelSet;
+
+static bool
+always (void)
+{
+  return true;
+}
+
+#ifdef NPU_KERNELS_X86
+static bool
+has_avx2 (void)
+{
+  return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
+}
+
+static bool
+has_avx512 (void)
+{
+  return has_avx2 () && __builtin_cpu_supports ("avx512f")
+      && __builtin_cpu_supports ("avx512bw")
+      && __builtin_cpu_supports ("avx512dq")
+      && __builtin_cpu_supports ("avx512vl");
+}
+#endif
+
+static const KernelSet sets[] = {
+#ifdef NPU_KERNELS_X86
+  {"avx512", has_avx512, npu_kernels_init_avx512},
+  {"avx2", has_avx2, npu_kernels_init_avx2},
+#endif
+  {"c", always, npu_kernels_init_c},
+};
+
+#define SETS (sizeof (sets) / sizeof (sets[0]))
+
+static const char *supported_names[SETS + 1];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+find_supported (void)
+{
+  size_t found = 0;
+
+#ifdef NPU_KERNELS_X86
+  __builtin_cpu_init ();
+#endif
+  for (size_t i = 0; i < SETS; i++)
+    if (sets[i].supported ())
+      supported_names[found++] = sets[i].name;
+}
+
+const char *const *
+npu_kernels_names (void)
+{
+  pthread_once (&once, find_supported);
+  return supported_names;
+}
+
+bool
+npu_kernels_init (NpuKernels * kernels, const char *name)
+{
+  pthread_once (&once, find_supported);
+  for (size_t i = 0; i < SETS; i++) {
+    if (strcmp (sets[i].name, name) == 0 && sets[i].supported ()) {
+      sets[i].init (kernels);
+      return true;
+    }
+  }
+  return false;
+}
