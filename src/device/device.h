@@ -212,7 +212,8 @@ typedef struct
   uint32_t tensors;
   const NpuTensorDescription *descriptions;     /* one per tensor */
   /* Write @rows rows of tensor @tensor from @first_row as float32 to @out.
-   * Called from any thread, several at once; returns NPU_OK or what failed. */
+   * Called from any thread, several at once; returns NPU_OK or what failed.
+   * Must not use the device. */
   NpuStatus (*read) (void *user, uint32_t tensor, uint32_t first_row,
       uint32_t rows, float *out);
   void *user;
@@ -270,9 +271,9 @@ typedef struct
 
 /* Window normalisation and the two convolutions:
  *   y = (max (x, max_window (x) - 8) + 4) / 4          (Whisper, audio.py)
- * over @frames valid frames, padded up to 2 * output.rows frames with the
- * value that silence has after the clamp (max - 2: that of the lowest log-mel
- * -10, clamped), then conv1 (kernel 3, stride 1, GELU), conv2 (kernel 3,
+ * over the valid frames, padded up to 2 * output.rows frames with silence, raw
+ * value -10 (log10 of the least power), which the clamp and the maximum treat
+ * like any other frame; a NaN counts as silence. Then conv1 (kernel 3, stride 1, GELU), conv2 (kernel 3,
  * stride 2, GELU) and the position table's first output.rows rows added. */
 typedef struct
 {
@@ -300,7 +301,7 @@ typedef struct
 typedef struct
 {
   const NpuView *input;
-  const NpuView *output;
+  const NpuView *output;        /* may be the input unless output_rows */
   uint32_t width;
   uint32_t scale;
   uint32_t shift;
@@ -311,7 +312,8 @@ typedef struct
 typedef struct
 {
   const NpuView *input;         /* activations of the weight's columns */
-  const NpuView *output;        /* activations of the weight's rows */
+  const NpuView *output;        /* activations of the weight's rows; apart from
+                                 * the input */
   const NpuView *residual;      /* like output, may be output; NULL for none */
   uint32_t weight;
   uint32_t bias;                /* or NPU_NO_TENSOR */
@@ -328,14 +330,16 @@ typedef enum
   NPU_ATTENTION_CROSS,          /* every row sees cache rows 0 ... keys - 1 */
 } NpuAttentionForm;
 
-/* softmax (q k^T / sqrt (width / heads)) v, head by head. */
+/* softmax (q k^T / sqrt (width / heads)) v, head by head. The head size is a
+ * multiple of 16, at most 256. */
 typedef struct
 {
   NpuView input;                /* activations: rows x 3 width (query, key,
                                  * value side by side), or rows x width (query
                                  * alone) for the cross form */
-  NpuView output;               /* activations, rows x width */
-  NpuView cache;                /* cache; rows: its capacity. Unused if full */
+  NpuView output;               /* activations, rows x width, not the input */
+  NpuView cache;                /* cache; rows: its capacity, the same in every
+                                 * operation on it. Unused if full */
   uint32_t position;            /* causal: cache rows that are there already */
   uint32_t keys;                /* cross: cache rows to look at */
   NpuView probabilities;        /* NULL buffer, or float32 out: for each chosen
