@@ -17,6 +17,127 @@ gelu (double x)
   return 0.5 * x * (1.0 + erf (x / sqrt (2.0)));
 }
 
+/* -------------------------------------------------------------- stem */
+typedef struct
+{
+  uint32_t positions;
+  uint32_t frames[2];           /* in each range */
+} StemCase;
+
+/* Frame @frame of the normalised window, in double; NULL out of range. */
+static void
+reference_window (const NpuStemItem * item, uint32_t frames, double *window)
+{
+  double maximum = -INFINITY;
+  uint32_t count = 0;
+
+  for (int range = 0; range < 2; range++)
+    for (uint32_t t = 0; t < item->frames[range].rows; t++, count++)
+      for (uint32_t b = 0; b < BANDS; b++) {
+        window[count * BANDS + b] =
+            plain_row (&item->frames[range], BANDS, t)[b];
+        maximum = fmax (maximum, window[count * BANDS + b]);
+      }
+  for (; count < frames; count++)
+    for (uint32_t b = 0; b < BANDS; b++)
+      window[count * BANDS + b] = -10.0;
+  maximum = fmax (maximum, window[(frames - 1) * BANDS]);
+  for (uint32_t i = 0; i < frames * BANDS; i++)
+    window[i] = (fmax (window[i], maximum - 8.0) + 4.0) / 4.0;
+}
+
+/* A convolution with kernel 3 and padding 1, then GELU. */
+static void
+reference_convolution (const double *input, uint32_t frames, uint32_t channels,
+    uint32_t stride, const float *weight, const float *bias, double *output)
+{
+  for (uint32_t t = 0; t < frames / stride; t++)
+    for (uint32_t o = 0; o < WIDTH; o++) {
+      double sum = bias[o];
+
+      for (int64_t tap = 0; tap < 3; tap++) {
+        int64_t frame = (int64_t) t * stride + tap - 1;
+
+        if (frame < 0 || frame >= frames)
+          continue;
+        for (uint32_t c = 0; c < channels; c++)
+          sum += input[frame * channels + c]
+              * weight[(o * 3 + tap) * channels + c];
+      }
+      output[t * WIDTH + o] = gelu (sum);
+    }
+}
+
+static void
+check_stem_item (const Fixture * fixture, const NpuStemItem * item)
+{
+  uint32_t positions = item->output.rows, frames = 2 * positions;
+  double window[2 * STEM_POSITIONS * BANDS];
+  double hidden[2 * STEM_POSITIONS * WIDTH], output[STEM_POSITIONS * WIDTH];
+  Distance distance = { 0 };
+
+  reference_window (item, frames, window);
+  reference_convolution (window, frames, BANDS, 1,
+      fixture->weights[CONV1_WEIGHT], fixture->weights[CONV1_BIAS], hidden);
+  reference_convolution (hidden, frames, WIDTH, 2,
+      fixture->weights[CONV2_WEIGHT], fixture->weights[CONV2_BIAS], output);
+  for (uint32_t t = 0; t < positions; t++)
+    for (uint32_t o = 0; o < WIDTH; o++)
+      distance_add (&distance, activation_row (&item->output, WIDTH, t)[o],
+          output[t * WIDTH + o]
+          + fixture->weights[POSITIONS][t * WIDTH + o]);
+  assert_close (distance, FLOAT32_LIMIT);
+}
+
+START_TEST (stem_equals_both_convolutions)
+{
+  static const StemCase cases[] = {
+    {STEM_POSITIONS, {2 * STEM_POSITIONS, 0}}, {STEM_POSITIONS, {33, 47}},
+    {STEM_POSITIONS, {20, 11}}, {1, {1, 0}}, {1, {2, 0}}, {25, {0, 31}},
+    {25, {0, 0}}, {13, {1, 1}},
+  };
+  enum
+  { CASES = sizeof (cases) / sizeof (cases[0]) };
+  NpuStemItem items[CASES];
+  NpuOperation operation = {
+    .type = NPU_OPERATION_CONV1D_STEM,
+    .batch = CASES,
+    .stem = {items, BANDS, WIDTH, CONV1_WEIGHT, CONV1_BIAS, CONV2_WEIGHT,
+        CONV2_BIAS, POSITIONS},
+  };
+  Fixture fixture;
+
+  if (!fixture_open (&fixture, _i, 2, NPU_PRECISION_FLOAT32))
+    return;
+  for (int i = 0; i < CASES; i++) {
+    for (int range = 0; range < 2; range++) {
+      uint32_t rows = cases[i].frames[range];
+
+      items[i].frames[range] = fixture_rows (&fixture, rows ? rows : 1,
+          BANDS);
+      items[i].frames[range].rows = rows;
+      for (uint32_t j = 0; j < rows * BANDS; j++)
+        plain_row (&items[i].frames[range], BANDS, 0)[j] =
+            fmaxf (-10.0f, -3.0f + 4.0f * random_float ());
+    }
+    items[i].staged = fixture_rows (&fixture, 1, (uint32_t)
+        (npu_stem_scratch_size (fixture.device, cases[i].positions, BANDS,
+            WIDTH) / sizeof (float)));
+    items[i].output = fixture_activations (&fixture, cases[i].positions,
+        WIDTH);
+  }
+  fixture_run (&fixture, &operation);
+  for (int i = 0; i < CASES; i++) {
+    check_stem_item (&fixture, &items[i]);
+    fixture_free_view (&items[i].frames[0]);
+    fixture_free_view (&items[i].frames[1]);
+    fixture_free_view (&items[i].staged);
+    fixture_free_view (&items[i].output);
+  }
+  fixture_close (&fixture);
+}
+
+END_TEST
 /* ------------------------------------------------------- layer norm */
 
 static void
@@ -607,6 +728,7 @@ operations_suite (void)
   TCase *tests = tcase_create ("operations");
 
   tcase_set_timeout (tests, 300);
+  tcase_add_loop_test (tests, stem_equals_both_convolutions, 0, ISAS);
   tcase_add_loop_test (tests, layer_norm_equals_its_formula, 0, ISAS);
   tcase_add_loop_test (tests, gemm_with_every_epilogue_equals_its_formula, 0,
       ISAS);
