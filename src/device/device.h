@@ -273,8 +273,9 @@ typedef struct
  *   y = (max (x, max_window (x) - 8) + 4) / 4          (Whisper, audio.py)
  * over the valid frames, padded up to 2 * output.rows frames with silence, raw
  * value -10 (log10 of the least power), which the clamp and the maximum treat
- * like any other frame; a NaN counts as silence. Then conv1 (kernel 3, stride 1, GELU), conv2 (kernel 3,
- * stride 2, GELU) and the position table's first output.rows rows added. */
+ * like any other frame; a NaN becomes what the clamp leaves as least. Then
+ * conv1 (kernel 3, stride 1, GELU), conv2 (kernel 3, stride 2, GELU) and the
+ * position table's first output.rows rows added. */
 typedef struct
 {
   /* Frames as rows of @bands raw log10 values, up to two ranges in order of
