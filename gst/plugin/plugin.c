@@ -7,14 +7,14 @@
  */
 #include <gst/gst.h>
 
-#include "gstnpucaps.h"
+#include "gstnpumel.h"
 
 static gboolean
 plugin_init (GstPlugin * plugin)
 {
   gboolean registered = TRUE;
 
-  /* registered |= GST_ELEMENT_REGISTER (npumel, plugin); */
+  registered &= GST_ELEMENT_REGISTER (npumel, plugin);
   return registered;
 }
 
