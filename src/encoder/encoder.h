@@ -23,8 +23,8 @@ typedef enum
  * npu_encoder_positions:
  * Returns the encoder positions for a window of @frames valid frames (100 per
  * second; two make a position): the model's whole context, or with heard
- * context ceil (frames / 2) rounded up to the larger of the model's and the
- * device's context_step, at most the whole context. Any thread.
+ * context ceil (frames / 2), at least 1, rounded up to a multiple of both the
+ * model's and the device's context_step, at most the whole context. Any thread.
  */
 NPU_API uint32_t npu_encoder_positions (const NpuModel * model,
     NpuContext context, uint32_t frames);
@@ -35,7 +35,8 @@ NPU_API uint32_t npu_encoder_positions (const NpuModel * model,
  * model's context. The model's weights need not be loaded yet. Free with
  * npu_encoder_free(), which waits for what is in flight.
  *
- * Returns NPU_OK, NPU_EINVAL, NPU_ENOMEM, NPU_EBUSY (no free queue).
+ * Returns NPU_OK, NPU_EINVAL, NPU_ENOMEM, NPU_EBUSY (no free queue), NPU_ENOTSUP
+ * (the device lacks an operation).
  */
 NPU_API NpuStatus npu_encoder_create (NpuModel * model, uint32_t depth,
     NpuEncoder ** encoder, NpuError * error);
@@ -53,9 +54,10 @@ typedef struct
  * Start to encode @window in slot @slot, which must be free: never submitted,
  * or waited for. The frames must stay where they are until then.
  *
- * Returns NPU_OK, NPU_EBUSY (slot in flight, or weights not loaded), or an
- * error of npu_queue_submit(). One thread at a time per encoder; never blocks,
- * never allocates.
+ * Returns NPU_OK, NPU_EBUSY (slot in flight, or weights not loaded: the load is
+ * started), NPU_EINVAL, why the load failed, or an error of npu_queue_submit().
+ * One thread at a time per encoder; never blocks on the device, never
+ * allocates (but for the start of the load).
  */
 NPU_API NpuStatus npu_encoder_submit (NpuEncoder * encoder, uint32_t slot,
     const NpuEncoderWindow * window, NpuError * error);
