@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fresh speech of held-out voices as WAV files with a reference.
+
+  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training --count N --seed S
+
+Each file (16 kHz, one channel, shorter than 9.5 s) is one speaker saying one to
+three utterances with pauses of 0.6 s or more between them. DIR/reference.json
+is a list of {"file", "voice", "kind", "text", "segments": [{"start", "end",
+"words": [{"word", "start", "end"}]}]}, times in seconds. Needs espeak-ng and
+flite with their headers, a C compiler and numpy; the same seed gives the same
+files. The voices are listed in voices.py.
+"""
+import argparse
+import json
+import os
+import random
+import wave
+
+import numpy as np
+
+import language
+import voices
+
+RATE = voices.RATE
+LONGEST = 9.5
+
+
+def pick_voice(rng, which):
+    if which == "held-out":
+        which = rng.choice(["held-out-espeak", "held-out-human"])
+    return {"held-out-espeak": voices.held_out_espeak, "held-out-human": voices.held_out_human,
+            "training": voices.training_voice}[which](rng)
+
+
+def make_item(synthesiser, rng, which):
+    """(samples int16, description) of one file."""
+    voice = pick_voice(rng, which)
+    at = voices.between(rng, 0.1, 0.8)
+    pieces, segments, kinds = [], [], []
+    for _ in range(rng.choice([1, 1, 2, 3])):
+        kind, words = language.utterance(rng)
+        said = synthesiser.say(voice, language.spoken(words, rng))
+        if said is None or len(said[1]) != len(words):
+            continue
+        audio, times = said
+        first, last = int(times[0, 0]), int(times[-1, 1])
+        length = (last - first) / RATE
+        if at + length + 0.6 > LONGEST:
+            break
+        begin, end = max(0, first - 800), min(len(audio), last + 800)
+        pieces.append((int(at * RATE) - (first - begin), audio[begin:end]))
+        times = (times - first) / RATE + at
+        segments.append({"start": round(at, 3), "end": round(at + length, 3), "kind": kind,
+                         "words": [{"word": w, "start": round(float(s), 3), "end": round(float(e), 3)}
+                                   for w, (s, e) in zip(words, times)]})
+        at += length + voices.between(rng, 0.6, 1.2)
+    if not segments:
+        return make_item(synthesiser, rng, which)
+    out = np.zeros(int((segments[-1]["end"] + voices.between(rng, 0.2, 0.6)) * RATE), np.float64)
+    for begin, audio in pieces:
+        begin = max(0, begin)
+        audio = audio[:len(out) - begin]
+        out[begin:begin + len(audio)] += audio
+    peak = max(1.0, float(np.abs(out).max()))
+    out *= 32767 * 10 ** (voices.between(rng, -15, -1) / 20) / peak
+    text = " ".join(w["word"] for s in segments for w in s["words"])
+    return np.round(out).astype(np.int16), {"voice": f"{voice[0]}:{voice[1]}", "text": text, "segments": segments}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True)
+    parser.add_argument("--voices", default="held-out",
+                        choices=["held-out", "held-out-espeak", "held-out-human", "training"])
+    parser.add_argument("--count", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    os.makedirs(args.out, exist_ok=True)
+    rng = random.Random(args.seed)
+    synthesiser = voices.Synthesiser()
+    reference = []
+    for number in range(args.count):
+        audio, item = make_item(synthesiser, rng, args.voices)
+        item["file"] = f"{number:04d}.wav"
+        with wave.open(os.path.join(args.out, item["file"]), "wb") as out:
+            out.setnchannels(1)
+            out.setsampwidth(2)
+            out.setframerate(RATE)
+            out.writeframes(audio.astype("<i2").tobytes())
+        reference.append(item)
+    with open(os.path.join(args.out, "reference.json"), "w") as out:
+        json.dump(reference, out, indent=1)
+    print(f"{len(reference)} files in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
