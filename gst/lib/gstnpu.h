@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * All of libgstnpu-1.0: what npuencoder, npudecoder and elements of other
+ * plugins say to each other beside caps and buffers.
+ */
+#ifndef GST_NPU_H
+#define GST_NPU_H
+
+#include "gstnpumessages.h"
+#include "gstnpuwindowmeta.h"
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Makers and readers of the events and the query between encoder and decoder.
+ */
+#include "gstnpumessages.h"
+
+#include "model/model.h"
+
+#define MODEL_EVENT "GstNpuModel"
+#define WINDOW_DONE_EVENT "GstNpuWindowDone"
+#define DRIVEN_QUERY "GstNpuDriven"
+
+static gpointer
+model_copy (gpointer model)
+{
+  return npu_model_ref (model);
+}
+
+static void
+model_free (gpointer model)
+{
+  npu_model_unref (model);
+}
+
+GType
+gst_npu_model_get_type (void)
+{
+  static gsize type = 0;
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type, g_boxed_type_register_static ("GstNpuModel",
+            model_copy, model_free));
+  return type;
+}
+
+GstEvent *
+gst_npu_event_new_model (NpuModel * model)
+{
+  g_return_val_if_fail (model != NULL, NULL);
+
+  return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM_STICKY,
+      gst_structure_new (MODEL_EVENT, "model", GST_TYPE_NPU_MODEL, model,
+          NULL));
+}
+
+NpuModel *
+gst_npu_event_parse_model (GstEvent * event)
+{
+  const GValue *value;
+
+  g_return_val_if_fail (GST_IS_EVENT (event), NULL);
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_DOWNSTREAM_STICKY
+      || !gst_event_has_name (event, MODEL_EVENT))
+    return NULL;
+  value = gst_structure_get_value (gst_event_get_structure (event), "model");
+  if (!value || !G_VALUE_HOLDS (value, GST_TYPE_NPU_MODEL))
+    return NULL;
+  return g_value_get_boxed (value);
+}
+
+GstEvent *
+gst_npu_event_new_window_done (guint64 id, guint64 next_sample)
+{
+  return gst_event_new_custom (GST_EVENT_CUSTOM_UPSTREAM,
+      gst_structure_new (WINDOW_DONE_EVENT, "window-id", G_TYPE_UINT64, id,
+          "next-sample", G_TYPE_UINT64, next_sample, NULL));
+}
+
+gboolean
+gst_npu_event_parse_window_done (GstEvent * event, guint64 * id,
+    guint64 * next_sample)
+{
+  const GstStructure *structure;
+
+  g_return_val_if_fail (GST_IS_EVENT (event), FALSE);
+  g_return_val_if_fail (id != NULL && next_sample != NULL, FALSE);
+
+  if (GST_EVENT_TYPE (event) != GST_EVENT_CUSTOM_UPSTREAM
+      || !gst_event_has_name (event, WINDOW_DONE_EVENT))
+    return FALSE;
+  structure = gst_event_get_structure (event);
+  return gst_structure_get_uint64 (structure, "window-id", id)
+      && gst_structure_get_uint64 (structure, "next-sample", next_sample);
+}
+
+GstQuery *
+gst_npu_query_new_driven (void)
+{
+  return gst_query_new_custom (GST_QUERY_CUSTOM,
+      gst_structure_new_empty (DRIVEN_QUERY));
+}
+
+gboolean
+gst_npu_query_is_driven (GstQuery * query)
+{
+  const GstStructure *structure;
+
+  g_return_val_if_fail (GST_IS_QUERY (query), FALSE);
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_CUSTOM)
+    return FALSE;
+  structure = gst_query_get_structure (query);
+  return structure && gst_structure_has_name (structure, DRIVEN_QUERY);
+}
+
+void
+gst_npu_query_set_driven (GstQuery * query, gboolean driven)
+{
+  g_return_if_fail (gst_npu_query_is_driven (query));
+
+  gst_structure_set (gst_query_writable_structure (query), "driven",
+      G_TYPE_BOOLEAN, driven, NULL);
+}
+
+gboolean
+gst_npu_query_parse_driven (GstQuery * query)
+{
+  gboolean driven = FALSE;
+
+  g_return_val_if_fail (gst_npu_query_is_driven (query), FALSE);
+
+  gst_structure_get_boolean (gst_query_get_structure (query), "driven",
+      &driven);
+  return driven;
+}
