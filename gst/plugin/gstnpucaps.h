@@ -18,6 +18,13 @@ G_BEGIN_DECLS
 #define GST_NPU_MEL_CAPS \
   GST_NPU_MEL_CAPS_OF ("80") ";" GST_NPU_MEL_CAPS_OF ("128")
 
+/* Encoder states: one row of float32 a position, 50 rows a second. The width of
+ * a row is the model's; caps with "dims" and "model-digest" fixed are subsets
+ * of these. */
+#define GST_NPU_STATES_CAPS \
+  "tensor/strided, tensor-id=(string)encoder-states, type=(string)float32, " \
+  "dims-order=(string)row-major"
+
 /**
  * gst_npu_mel_caps_new:
  * @bands: 80 or 128
@@ -37,6 +44,27 @@ GstCaps *gst_npu_mel_caps_new (guint bands);
  * a known number of bands
  */
 gboolean gst_npu_mel_caps_get_bands (const GstCaps * caps, guint * bands);
+
+/**
+ * gst_npu_states_caps_new:
+ * @width: values of a row
+ * @digest: (nullable): of the model that the states come from
+ *
+ * Returns: (transfer full): fixed caps of encoder states
+ */
+GstCaps *gst_npu_states_caps_new (guint width, const gchar * digest);
+
+/**
+ * gst_npu_states_caps_parse:
+ * @caps: any caps
+ * @width: (out): values of a row
+ * @digest: (out) (transfer none) (nullable): of the model, %NULL when @caps do
+ *     not say; lives as long as @caps
+ *
+ * Returns: %FALSE when @caps are not encoder states of a known width
+ */
+gboolean gst_npu_states_caps_parse (const GstCaps * caps, guint * width,
+    const gchar ** digest);
 
 G_END_DECLS
 

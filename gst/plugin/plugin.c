@@ -7,6 +7,7 @@
  */
 #include <gst/gst.h>
 
+#include "gstnpuencoder.h"
 #include "gstnpumel.h"
 
 static gboolean
@@ -15,6 +16,7 @@ plugin_init (GstPlugin * plugin)
   gboolean registered = TRUE;
 
   registered &= GST_ELEMENT_REGISTER (npumel, plugin);
+  registered &= GST_ELEMENT_REGISTER (npuencoder, plugin);
   return registered;
 }
 

@@ -1,0 +1,389 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * Sink side of npuencoder: frames go into the ring, serialized events into a
+ * list that keeps their place among the frames. Nothing here waits for the
+ * device; a full ring makes upstream wait.
+ */
+#include "gstnpuencoder.h"
+
+#include "gstnpucaps.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
+#define GST_CAT_DEFAULT gst_npu_encoder_debug
+
+/* Jumps of time up to a frame are rounding. Those up to DRAIN_JUMP are a
+ * correction of the clock: time counts anew, but no word is cut in two. */
+#define SAME_TIME GST_NPU_FRAME_DURATION
+#define DRAIN_JUMP (200 * GST_MSECOND)
+
+void
+gst_npu_encoder_item_free (gpointer memory)
+{
+  GstNpuEncoderItem *item = memory;
+
+  if (item->event)
+    gst_event_unref (item->event);
+  g_free (item);
+}
+
+/* Takes @event. */
+static void
+push_item (GstNpuEncoder * self, GstEvent * event, gboolean boundary)
+{
+  GstNpuEncoderItem *item = g_new (GstNpuEncoderItem, 1);
+
+  item->frame = npu_ring_newest (self->ring);
+  item->boundary = boundary;
+  item->event = event;
+  g_queue_push_tail (&self->items, item);
+  g_cond_signal (&self->work);
+}
+
+GstClockTime
+gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame)
+{
+  for (guint i = self->bases->len; i > 0; i--) {
+    const GstNpuEncoderBase *base =
+        &g_array_index (self->bases, GstNpuEncoderBase, i - 1);
+
+    if (base->frame <= frame)
+      return base->pts + (frame - base->frame) * GST_NPU_FRAME_DURATION;
+  }
+  return GST_CLOCK_TIME_NONE;
+}
+
+static void
+add_base (GstNpuEncoder * self, GstClockTime pts)
+{
+  GstNpuEncoderBase base = { npu_ring_newest (self->ring), pts };
+  guint64 needed = npu_windows_first_needed (&self->windows);
+  guint outdated = 0;
+
+  while (outdated + 1 < self->bases->len
+      && g_array_index (self->bases, GstNpuEncoderBase,
+          outdated + 1).frame <= needed)
+    outdated++;
+  if (outdated > 0)
+    g_array_remove_range (self->bases, 0, outdated);
+  g_array_append_val (self->bases, base);
+}
+
+/* Does the time of @buffer follow from what came before? If not, count anew,
+ * and after more than a small jump begin a new window too. */
+static void
+follow_time (GstNpuEncoder * self, GstBuffer * buffer)
+{
+  GstClockTime pts = GST_BUFFER_PTS (buffer);
+  gboolean boundary = TRUE;
+
+  if (self->need_base) {
+    if (!GST_CLOCK_TIME_IS_VALID (pts))
+      pts = GST_CLOCK_TIME_IS_VALID (self->segment.start) ?
+          self->segment.start : 0;
+  } else {
+    GstClockTime expected;
+    GstClockTimeDiff jump;
+
+    if (!GST_CLOCK_TIME_IS_VALID (pts))
+      return;
+    expected =
+        gst_npu_encoder_frame_time (self, npu_ring_newest (self->ring));
+    jump = GST_CLOCK_DIFF (expected, pts);
+    if (ABS (jump) <= (GstClockTimeDiff) SAME_TIME)
+      return;
+    boundary = ABS (jump) > (GstClockTimeDiff) DRAIN_JUMP;
+    GST_DEBUG_OBJECT (self, "time jumps by %" GST_STIME_FORMAT " at %"
+        GST_TIME_FORMAT, GST_STIME_ARGS (jump), GST_TIME_ARGS (expected));
+  }
+
+  add_base (self, pts);
+  self->need_base = FALSE;
+  if (boundary)
+    push_item (self, NULL, TRUE);
+}
+
+static GstFlowReturn
+push_frames (GstNpuEncoder * self, GstBuffer * buffer, const gfloat * frames,
+    guint32 count)
+{
+  guint32 bands = npu_model_config (self->model)->bands;
+  GstFlowReturn flow;
+
+  g_mutex_lock (&self->lock);
+  if (self->flow == GST_FLOW_OK && count > 0)
+    follow_time (self, buffer);
+  while (self->flow == GST_FLOW_OK && count > 0) {
+    guint32 taken = npu_ring_push (self->ring, frames, count);
+
+    frames += (gsize) taken *bands;
+    count -= taken;
+    g_cond_signal (&self->work);
+    if (count > 0)
+      g_cond_wait (&self->space, &self->lock);
+  }
+  flow = self->flow;
+  g_mutex_unlock (&self->lock);
+  return flow;
+}
+
+GstFlowReturn
+gst_npu_encoder_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
+{
+  GstNpuEncoder *self = GST_NPU_ENCODER (parent);
+  gsize frame_size = npu_model_config (self->model)->bands * sizeof (gfloat);
+  GstFlowReturn flow;
+  GstMapInfo map;
+
+  if (!self->have_caps) {
+    gst_buffer_unref (buffer);
+    return GST_FLOW_NOT_NEGOTIATED;
+  }
+  if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) {
+    GST_ELEMENT_ERROR (self, RESOURCE, READ,
+        ("A buffer of log-mel frames cannot be read."), (NULL));
+    gst_buffer_unref (buffer);
+    return GST_FLOW_ERROR;
+  }
+  if (map.size % frame_size != 0 || map.size / frame_size > G_MAXUINT32) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("A buffer of %" G_GSIZE_FORMAT " bytes does not hold log-mel frames "
+            "of %" G_GSIZE_FORMAT " bytes; link npumel before this element.",
+            map.size, frame_size), (NULL));
+    flow = GST_FLOW_ERROR;
+  } else {
+    flow = push_frames (self, buffer, (const gfloat *) map.data,
+        map.size / frame_size);
+  }
+  gst_buffer_unmap (buffer, &map);
+  gst_buffer_unref (buffer);
+  return flow;
+}
+
+/* ------------------------------------------------------------ events */
+
+static gboolean
+accept_caps (GstNpuEncoder * self, GstEvent * event)
+{
+  const NpuModelConfig *config = npu_model_config (self->model);
+  GstCaps *caps;
+  guint bands = 0;
+
+  gst_event_parse_caps (event, &caps);
+  self->have_caps = gst_npu_mel_caps_get_bands (caps, &bands)
+      && bands == config->bands;
+  if (!self->have_caps)
+    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
+        ("The model %s needs log-mel frames of %u bands, but got %u; remove "
+            "the caps filter before this element, or choose another model.",
+            npu_model_path (self->model), config->bands, bands),
+        ("caps %" GST_PTR_FORMAT, caps));
+  gst_event_unref (event);
+  return self->have_caps;
+}
+
+static gboolean
+accept_segment (GstNpuEncoder * self, GstEvent * event, gboolean * changed)
+{
+  const GstSegment *segment;
+
+  gst_event_parse_segment (event, &segment);
+  if (segment->format != GST_FORMAT_TIME || segment->rate <= 0.0) {
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("Only forward playback in time format can be transcribed."),
+        ("segment %" GST_SEGMENT_FORMAT, segment));
+    return FALSE;
+  }
+  *changed = !gst_segment_is_equal (segment, &self->segment);
+  self->segment = *segment;
+  return TRUE;
+}
+
+/* Everything serialized goes through the list; the task sends it on. */
+static gboolean
+queue_event (GstNpuEncoder * self, GstEvent * event, gboolean boundary)
+{
+  GstEventType type = GST_EVENT_TYPE (event);
+  GstFlowReturn flow;
+  gboolean restart = FALSE;
+
+  g_mutex_lock (&self->lock);
+  if (type == GST_EVENT_STREAM_START)
+    self->ask_driven = TRUE;
+  if (type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT) {
+    self->upstream_ended = FALSE;
+    restart = self->flow == GST_FLOW_EOS;
+    if (restart)
+      self->flow = GST_FLOW_OK;
+  }
+  flow = self->flow;
+  if (flow == GST_FLOW_OK || (flow != GST_FLOW_FLUSHING
+          && GST_EVENT_IS_STICKY (event) && type != GST_EVENT_EOS)) {
+    if (boundary)
+      self->need_base = TRUE;
+    if (type == GST_EVENT_EOS)
+      self->upstream_ended = TRUE;
+    push_item (self, event, boundary);
+    event = NULL;
+  }
+  g_mutex_unlock (&self->lock);
+
+  if (restart)
+    gst_npu_encoder_start_task (self);
+  if (!event)
+    return TRUE;
+  /* nobody else would tell, since no data follows */
+  if (type == GST_EVENT_EOS
+      && (flow == GST_FLOW_NOT_LINKED || flow < GST_FLOW_EOS))
+    GST_ELEMENT_FLOW_ERROR (self, flow);
+  gst_event_unref (event);
+  return FALSE;
+}
+
+static gboolean
+flush_start (GstNpuEncoder * self, GstEvent * event)
+{
+  g_mutex_lock (&self->lock);
+  self->flow = GST_FLOW_FLUSHING;
+  self->generation++;
+  g_cond_broadcast (&self->work);
+  g_cond_broadcast (&self->space);
+  g_mutex_unlock (&self->lock);
+
+  /* the task pauses itself within one slice of waiting; pausing it here would
+   * wait for that */
+  return gst_pad_push_event (self->srcpad, event);
+}
+
+/* What waits to be sent is out of date, but for what describes the stream. */
+static void
+flush_items (GstNpuEncoder * self)
+{
+  GstNpuEncoderItem *item;
+
+  while ((item = g_queue_pop_head (&self->items))) {
+    if (item->event && GST_EVENT_IS_STICKY (item->event)
+        && GST_EVENT_TYPE (item->event) != GST_EVENT_SEGMENT
+        && GST_EVENT_TYPE (item->event) != GST_EVENT_EOS)
+      gst_pad_store_sticky_event (self->srcpad, item->event);
+    gst_npu_encoder_item_free (item);
+  }
+}
+
+static gboolean
+flush_stop (GstNpuEncoder * self, GstEvent * event)
+{
+  gboolean result;
+
+  /* the task has let go of the device's results within one slice of waiting;
+   * what still runs is dropped when it ends */
+  GST_PAD_STREAM_LOCK (self->srcpad);
+  result = gst_pad_push_event (self->srcpad, event);
+  g_mutex_lock (&self->lock);
+  flush_items (self);
+  npu_windows_restart (&self->windows, npu_ring_newest (self->ring));
+  gst_npu_encoder_trim (self);
+  gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+  self->awaiting = FALSE;
+  self->discont = TRUE;
+  self->need_base = TRUE;
+  self->upstream_ended = FALSE;
+  self->flow = GST_FLOW_OK;
+  g_mutex_unlock (&self->lock);
+  GST_PAD_STREAM_UNLOCK (self->srcpad);
+
+  gst_npu_encoder_start_task (self);
+  return result;
+}
+
+gboolean
+gst_npu_encoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+{
+  GstNpuEncoder *self = GST_NPU_ENCODER (parent);
+  gboolean changed;
+
+  GST_LOG_OBJECT (self, "got %" GST_PTR_FORMAT, event);
+  switch (GST_EVENT_TYPE (event)) {
+    case GST_EVENT_FLUSH_START:
+      return flush_start (self, event);
+    case GST_EVENT_FLUSH_STOP:
+      return flush_stop (self, event);
+    case GST_EVENT_CAPS:
+      return accept_caps (self, event);
+    case GST_EVENT_SEGMENT:
+      if (!accept_segment (self, event, &changed)) {
+        gst_event_unref (event);
+        return FALSE;
+      }
+      return queue_event (self, event, changed);
+    case GST_EVENT_STREAM_START:
+    case GST_EVENT_GAP:
+    case GST_EVENT_SEGMENT_DONE:
+    case GST_EVENT_EOS:
+      return queue_event (self, event, TRUE);
+    default:
+      if (GST_EVENT_IS_SERIALIZED (event))
+        return queue_event (self, event, FALSE);
+      return gst_pad_event_default (pad, parent, event);
+  }
+}
+
+/* ----------------------------------------------------------- queries */
+
+static gboolean
+query_caps (GstNpuEncoder * self, GstPad * pad, GstQuery * query)
+{
+  GstCaps *caps, *filter;
+
+  g_mutex_lock (&self->lock);
+  if (self->model)
+    caps = gst_npu_mel_caps_new (npu_model_config (self->model)->bands);
+  else
+    caps = gst_pad_get_pad_template_caps (pad);
+  g_mutex_unlock (&self->lock);
+
+  gst_query_parse_caps (query, &filter);
+  if (filter) {
+    GstCaps *all = caps;
+
+    caps = gst_caps_intersect_full (filter, all, GST_CAPS_INTERSECT_FIRST);
+    gst_caps_unref (all);
+  }
+  gst_query_set_caps_result (query, caps);
+  gst_caps_unref (caps);
+  return TRUE;
+}
+
+gboolean
+gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
+{
+  GstNpuEncoder *self = GST_NPU_ENCODER (parent);
+
+  switch (GST_QUERY_TYPE (query)) {
+    case GST_QUERY_CAPS:
+      return query_caps (self, pad, query);
+    case GST_QUERY_DRAIN:
+      /* frames are copied: no buffer of upstream's is ever held */
+      return TRUE;
+    default:
+      /* a serialized query would overtake what the ring holds */
+      if (GST_QUERY_IS_SERIALIZED (query))
+        return FALSE;
+      return gst_pad_query_default (pad, parent, query);
+  }
+}
+
+gboolean
+gst_npu_encoder_sink_activate_mode (GstPad * pad, GstObject * parent,
+    GstPadMode mode, gboolean active)
+{
+  GstNpuEncoder *self = GST_NPU_ENCODER (parent);
+
+  if (mode != GST_PAD_MODE_PUSH)
+    return FALSE;
+  g_mutex_lock (&self->lock);
+  self->flow = active ? GST_FLOW_OK : GST_FLOW_FLUSHING;
+  g_cond_broadcast (&self->work);
+  g_cond_broadcast (&self->space);
+  g_mutex_unlock (&self->lock);
+  return TRUE;
+}
