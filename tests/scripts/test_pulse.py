@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The microphone: pulsesrc in front of a real PulseAudio server, into whose
+null sink the project's recording is played."""
+import os
+import sys
+import time
+
+import media
+from media import sample, sample_words, word_error_rate
+from pulse_server import PulseServer
+from tap import case, contains, equal, run_cases
+
+LIVE = ['pulsesrc', '!', 'npumel', '!', 'npuencoder', '!']
+# Speech that starts anywhere in a window is cut elsewhere than in a file.
+LIVE_ERROR_RATE = 0.35
+
+
+def listen(server, command, seconds_after=1.0, play=True):
+    """Run a live command while the recording is played; then Ctrl-C."""
+    with media.Background(command, env=server.environment) as program:
+        server.wait_for_listener()
+        time.sleep(0.5)
+        if play:
+            server.play(sample)
+        time.sleep(seconds_after)
+        equal(program.process.poll(), None, 'status before Ctrl-C')
+        return program.interrupt()
+
+
+@case
+def pulsesrc_npumel_npuencoder_fakesink_runs_without_any_property():
+    with PulseServer() as server:
+        status, _, errors = listen(
+            server, ['gst-launch-1.0', '-e', *LIVE, 'fakesink'])
+        equal(status, 0, f'status; {errors}')
+        equal('WARN' in errors or 'ERROR' in errors, False, errors)
+
+
+@case
+def a_synchronised_sink_gets_every_sample_in_time():
+    with PulseServer() as server:
+        status, output, errors = listen(
+            server, ['gst-launch-1.0', '-e', '-m', *LIVE, 'fakesink', 'sync=true'])
+        equal(status, 0, f'status; {errors}')
+        for trouble in ('(warning)', '(error)', '(qos)', 'WARNING', 'dropped',
+                        "Can't record audio fast enough"):
+            if trouble in output or trouble in errors:
+                raise AssertionError(f'{trouble}:\n{output}\n{errors}')
+
+
+@case
+def words_of_the_microphone_are_read_from_fdsink():
+    with PulseServer() as server:
+        status, output, errors = listen(
+            server, ['gst-launch-1.0', '-q', '-e', *LIVE, 'npudecoder',
+                     r'separator=\\n', '!', 'fdsink'])
+        equal(status, 0, f'status; {errors}')
+        check_words(output)
+
+
+@case
+def the_tool_prints_what_the_microphone_hears_and_flushes_at_ctrl_c():
+    with PulseServer() as server:
+        status, output, errors = listen(
+            server, [media.transcribe, '--mic'], seconds_after=0.3)
+        equal(status, 0, f'status; {errors}')
+        segments = media.segments(output)
+        check_words(' '.join(text for _, _, text in segments))
+        contains(errors, 'Listening')
+
+
+@case
+def the_tool_stays_silent_before_a_silent_microphone():
+    with PulseServer() as server:
+        status, output, errors = listen(
+            server, [media.transcribe, '--mic', '--quiet'], seconds_after=12,
+            play=False)
+        equal((status, output, errors), (0, '', ''))
+
+
+@case
+def without_a_pulseaudio_server_the_tool_says_so_and_ends():
+    environment = dict(os.environ, PULSE_SERVER='unix:/nonexistent/native')
+    result = media.run([media.transcribe, '--mic'], check=False, timeout=30,
+                       env=environment)
+    equal(result.returncode, 1, 'status')
+    contains(result.stderr, 'PulseAudio')
+
+
+def check_words(text):
+    heard, said = media.words(text), sample_words()
+    rate = word_error_rate(heard, said)
+    print(f'# word error rate {rate:.2f}: {" ".join(heard)}')
+    if rate > LIVE_ERROR_RATE:
+        raise AssertionError(f'heard {heard}, said {said}')
+
+
+sys.exit(run_cases())
