@@ -261,25 +261,32 @@ flush (GstNpuMel * self)
   begin_stream (self);
 }
 
+/* The same sticky event may come again with each buffer: one error for all. */
+static gboolean
+refuse_segment (GstNpuMel * self, const GstSegment * segment)
+{
+  if (self->segment_refused)
+    return FALSE;
+  self->segment_refused = TRUE;
+  if (segment->format != GST_FORMAT_TIME)
+    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+        ("The audio comes without time: put rawaudioparse or decodebin in "
+            "front of npumel."), ("the segment's format is %s, not time",
+            gst_format_get_name (segment->format)));
+  else
+    GST_ELEMENT_ERROR (self, STREAM, NOT_IMPLEMENTED,
+        ("Speech cannot be understood backwards: seek with a positive rate."),
+        ("the segment's rate is %f", segment->rate));
+  return FALSE;
+}
+
 static gboolean
 set_segment (GstNpuMel * self, const GstSegment * segment)
 {
   GstSegment same = *segment;
 
-  self->segment_refused = TRUE;
-  if (segment->format != GST_FORMAT_TIME) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("The audio comes without time: put rawaudioparse or decodebin in "
-            "front of npumel."), ("the segment's format is %s, not time",
-            gst_format_get_name (segment->format)));
-    return FALSE;
-  }
-  if (segment->rate < 0) {
-    GST_ELEMENT_ERROR (self, STREAM, NOT_IMPLEMENTED,
-        ("Speech cannot be understood backwards: seek with a positive rate."),
-        ("the segment's rate is %f", segment->rate));
-    return FALSE;
-  }
+  if (segment->format != GST_FORMAT_TIME || segment->rate < 0)
+    return refuse_segment (self, segment);
   self->segment_refused = FALSE;
 
   same.position = self->segment.position;
