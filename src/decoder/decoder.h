@@ -5,6 +5,19 @@
  * says which segments are complete and where the next window should start
  * (long-form decoding as in whisper/transcribe.py). It knows nothing of clocks:
  * all times are positions of 20 ms from the window's start.
+ *
+ * Where it goes beyond Whisper:
+ *  - Words that a window's end cuts, and windows without text, are handled as
+ *    decoder/segments.h says; nothing is lost, nothing repeated.
+ *  - The loop guard: decoding a window ends when the last tokens are the same 1
+ *    to 32 tokens over and over, at least 16 tokens and 4 times; one occurrence
+ *    is kept. Eight or more segments of one window in a row with the same text
+ *    become the first of them.
+ *  - Models that were trained at shortened contexts (config heard_context) are
+ *    made for windows that grow: their first time may be anything (Whisper: at
+ *    most 1 s), and a window in which no_speech is the most probable token after
+ *    start_of_transcript holds nothing, whatever the thresholds.
+ *  - Only text, times and the end of text can be chosen.
  */
 #ifndef NPU_DECODER_DECODER_H
 #define NPU_DECODER_DECODER_H
@@ -22,7 +35,8 @@ typedef enum
 typedef struct
 {
   const char *language;         /* ISO 639-1 code; NULL or "auto" to detect in
-                                 * the first window with speech and keep */
+                                 * the first window with speech and keep. Not
+                                 * kept after npu_decoder_create() */
   NpuTask task;
   float no_speech_threshold;    /* 0.6 in Whisper */
   float log_probability_threshold;      /* -1.0 in Whisper */
@@ -36,8 +50,10 @@ typedef struct
  * Allocate caches and host memory for one stream. The weights need not be
  * loaded yet. Free with npu_decoder_free().
  *
- * Returns NPU_OK, NPU_EINVAL (an unknown language, listing known ones; translate
- * with an English-only model), NPU_ENOMEM, NPU_EBUSY (no free queue).
+ * Returns NPU_OK, NPU_EINVAL (an unknown language, listing known ones; another
+ * language or translate with an English-only model), NPU_ENOTSUP (a model
+ * without timestamps, a device that lacks an operation), NPU_ENOMEM, NPU_EBUSY
+ * (no free queue).
  */
 NPU_API NpuStatus npu_decoder_create (NpuModel * model,
     const NpuDecoderOptions * options, NpuDecoder ** decoder, NpuError * error);
@@ -63,7 +79,8 @@ typedef struct
   uint32_t positions;
   uint32_t valid;               /* positions that were heard, <= positions;
                                  * no timestamp lies beyond */
-  bool silent;                  /* digital silence: nothing is decoded */
+  bool silent;                  /* digital silence: nothing is decoded, states
+                                 * may be NULL, next is valid */
   bool full;                    /* no more audio can be added to this window: it
                                  * has its full length or the stream ended */
   bool final;                   /* the stream ended */
@@ -87,7 +104,7 @@ typedef struct
   bool looped;                  /* the guard cut a repetition */
   float no_speech_probability;
   float log_probability;        /* mean over all tokens */
-  const char *language;         /* code in use */
+  const char *language;         /* code in use; "und" while unknown */
   uint32_t tokens;              /* decoded, for statistics */
 } NpuTranscript;
 

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * From the tokens of one window to segments and to the position where the next
+ * window starts: the slicing of whisper/transcribe.py. Pure logic; private to
+ * the core. Tokens are as the rules of decoder/rules.h allow them, without the
+ * end of text.
+ *
+ * In a full window:
+ *  - Segments between two times are given out. Text after the last end, which
+ *    the window's end cut, is left to the next window, which starts at that
+ *    last end. Where the text has no end at all, it lasts to the window's end.
+ *  - A start without text is what the window's end cut: the next window starts
+ *    there. Where nothing else was heard it must lie beyond a twentieth of the
+ *    window, else a model that says nothing would make tiny steps.
+ *  - After a last end without a start, the rest is taken for silence and the
+ *    whole window is done (Whisper), or all but its last second, if the model
+ *    leaves out words that a window cuts.
+ *  - Where nothing was heard, all but the last second is done, in which a word
+ *    may have begun; at the stream's end, everything.
+ *  - Text that the stream's end cut is given out when too little is left for
+ *    another window.
+ * In a window that will grow: segments that cannot change are given out, that
+ * is those that are followed by another time, or that end half a second before
+ * what was heard; the next window starts at the end of the last one, or where
+ * this one did.
+ *
+ * Eight or more segments with the same text in a row are a loop: the first of
+ * them is kept.
+ */
+#ifndef NPU_DECODER_SEGMENTS_H
+#define NPU_DECODER_SEGMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Positions of 20 ms. */
+#define NPU_SEGMENTS_SETTLED 25 /* half a second */
+#define NPU_SEGMENTS_OVERLAP 50 /* a second */
+/* What a last window must have left to be worth decoding. */
+#define NPU_SEGMENTS_REST 5
+
+#define NPU_SEGMENTS_LOOP 8
+
+typedef struct
+{
+  const int32_t *tokens;
+  uint32_t count;
+  int32_t first_timestamp;
+  uint32_t valid;               /* positions heard */
+  bool full;                    /* nothing can be added to the window */
+  bool final;                   /* the stream ended in it */
+  bool leaves_cut_words;        /* the model was trained to */
+} NpuSegmentsInput;
+
+typedef struct
+{
+  uint32_t start;               /* positions */
+  uint32_t end;                 /* > start, <= valid */
+  uint32_t first_token;         /* of its text */
+  uint32_t token_count;         /* > 0 */
+} NpuTokenSegment;
+
+typedef struct
+{
+  NpuTokenSegment *segments;    /* room for count / 2 + 1 of the input */
+  uint32_t count;
+  uint32_t next;
+  bool looped;
+} NpuSegmentsOutput;
+
+/**
+ * npu_segments_parse:
+ * Never fails: whatever the tokens, segments are in order of time and do not
+ * overlap, and next is 1 ... valid if full and valid > 0, else 0 ... valid.
+ */
+void npu_segments_parse (const NpuSegmentsInput * input,
+    NpuSegmentsOutput * output);
+
+/**
+ * npu_segments_nothing:
+ * Returns where the next window starts if this one was found to hold nothing.
+ */
+uint32_t npu_segments_nothing (const NpuSegmentsInput * input);
+
+#endif
