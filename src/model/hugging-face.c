@@ -124,18 +124,22 @@ read_config (NpuModelFile * file, NpuError * error)
   return status;
 }
 
+/* Some distilled models carry the list of the model that they were distilled
+ * from, with layers that they do not have: such a list says nothing about
+ * theirs, and is dropped as a whole. */
 static NpuStatus
 read_alignment_heads (NpuModelFile * file, const json_t * heads,
     NpuError * error)
 {
   NpuModelConfig *config = &file->config;
   size_t count = json_array_size (heads);
+  bool foreign = false;
 
   if (!json_is_array (heads)
-      || count > (size_t) config->text_layers * config->text_heads)
+      || count > NPU_MODEL_MAX_LAYERS * NPU_MODEL_MAX_HEADS)
     return npu_error_set (error, NPU_EFORMAT, GENERATION_CONFIG
-        ": alignment_heads is not an array of at most %u",
-        config->text_layers * config->text_heads);
+        ": alignment_heads is not an array of at most %d",
+        NPU_MODEL_MAX_LAYERS * NPU_MODEL_MAX_HEADS);
   if (count == 0)
     return NPU_OK;
   file->alignment_heads = calloc (count, sizeof (*file->alignment_heads));
@@ -150,16 +154,19 @@ read_alignment_heads (NpuModelFile * file, const json_t * heads,
     if (json_array_size (pair) != 2
         || !json_is_integer (json_array_get (pair, 0))
         || !json_is_integer (json_array_get (pair, 1))
-        || layer < 0 || layer >= config->text_layers
+        || layer < 0 || layer >= NPU_MODEL_MAX_LAYERS
         || head < 0 || head >= config->text_heads)
       return npu_error_set (error, NPU_EFORMAT, GENERATION_CONFIG
-          ": alignment_heads[%zu] is not a layer below %u and a head below %u",
-          i, config->text_layers, config->text_heads);
+          ": alignment_heads[%zu] is not a layer and a head below %u", i,
+          config->text_heads);
+    foreign |= layer >= config->text_layers;
     file->alignment_heads[i].layer = (uint32_t) layer;
     file->alignment_heads[i].head = (uint32_t) head;
   }
-  config->alignment_heads = file->alignment_heads;
-  config->alignment_head_count = count;
+  if (!foreign) {
+    config->alignment_heads = file->alignment_heads;
+    config->alignment_head_count = count;
+  }
   return NPU_OK;
 }
 

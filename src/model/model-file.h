@@ -80,7 +80,8 @@ typedef struct
                                  * many positions (or audio_context itself);
                                  * 1 where the model does not say */
 
-  const NpuAlignmentHead *alignment_heads;      /* NULL when unknown */
+  const NpuAlignmentHead *alignment_heads;      /* NULL when unknown: in
+                                 * most distilled and fine-tuned models */
   size_t alignment_head_count;
 } NpuModelConfig;
 

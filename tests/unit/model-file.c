@@ -613,6 +613,23 @@ START_TEST (search_never_falls_back_silently)
 }
 END_TEST
 
+START_TEST (alignment_heads_of_another_model_are_dropped)
+{
+  WrittenModel *model = written_model_new (&model_spec_small);
+  NpuModelFile *file;
+
+  test_path_in ("distilled", "");
+  written_model_save (model, test_path ("distilled"));
+  write_text (test_path_in ("distilled", "generation_config.json"),
+      "{\"alignment_heads\": [[0, 1], [25, 0]]}");
+  file = open_model (test_path ("distilled"));
+  ck_assert_uint_eq (npu_model_file_config (file)->alignment_head_count, 0);
+  ck_assert_ptr_null (npu_model_file_config (file)->alignment_heads);
+  npu_model_file_unref (file);
+  written_model_free (model);
+}
+END_TEST
+
 START_TEST (published_shapes_have_alignment_heads)
 {
   static const struct
@@ -682,6 +699,7 @@ main (void)
   tcase_add_test (tcase,
       search_goes_from_environment_to_user_to_system_to_builtin);
   tcase_add_test (tcase, search_never_falls_back_silently);
+  tcase_add_test (tcase, alignment_heads_of_another_model_are_dropped);
   tcase_add_test (tcase, published_shapes_have_alignment_heads);
   suite_add_tcase (suite, tcase);
   test_folder ();

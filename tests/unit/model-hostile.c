@@ -438,7 +438,7 @@ END_TEST
 START_TEST (alignment_heads_are_checked)
 {
   static const Replacement rows[] = {
-    {"[0, 1]", "[1, 0]", NPU_EFORMAT, "alignment_heads[0]"},
+    {"[0, 1]", "[64, 0]", NPU_EFORMAT, "alignment_heads[0]"},
     {"[0, 0]", "[0, 2]", NPU_EFORMAT, "alignment_heads[1]"},
     {"[0, 1]", "[-1, 0]", NPU_EFORMAT, "alignment_heads[0]"},
     {"[0, 1]", "[0, 4294967296]", NPU_EFORMAT, "alignment_heads[0]"},
@@ -446,7 +446,6 @@ START_TEST (alignment_heads_are_checked)
     {"[0, 1]", "[0, 1, 1]", NPU_EFORMAT, "alignment_heads[0]"},
     {"[0, 1]", "[0, \"1\"]", NPU_EFORMAT, "alignment_heads[0]"},
     {"[0, 1]", "0", NPU_EFORMAT, "alignment_heads[0]"},
-    {"[0, 1]", "[0, 0], [0, 1]", NPU_EFORMAT, "at most 2"},
     {"[[0, 1], [0, 0]]", "{}", NPU_EFORMAT, "alignment_heads"},
   };
   WrittenModel *model = save_directory ("heads");
