@@ -3,9 +3,9 @@
  * Vocabulary of a model: what bytes a token stands for, which tokens are
  * special, which may never be chosen. Text of consecutive tokens is the
  * concatenation of their bytes; one token may end in the middle of a UTF-8
- * character. The bytes are the file's: ggml files from before November 2022
- * hold U+FFFD for tokens that are no whole characters, and text of languages
- * beyond Latin comes out damaged with them. No policy of decoding lives here.
+ * character. The bytes are the file's: some early ggml files hold U+FFFD for
+ * tokens that are no whole characters, and languages beyond Latin script come
+ * out damaged with them. No policy of decoding lives here.
  */
 #ifndef NPU_MODEL_TOKENIZER_H
 #define NPU_MODEL_TOKENIZER_H
