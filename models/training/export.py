@@ -70,7 +70,7 @@ def main():
         "decoder_attention_heads": heads, "decoder_ffn_dim": 4 * shape["width"], "num_mel_bins": shape["bands"],
         "max_source_positions": shape["positions"], "max_target_positions": shape["target_positions"],
         "max_length": shape["target_positions"], "vocab_size": language.VOCABULARY, "tie_word_embeddings": True,
-        **common, "gst_npu": {"context": "heard", "context_step": 16}})
+        **common, "gst_npu": {"name": "commands-en", "context": "heard", "context_step": 16}})
     write_json(args.out, "generation_config.json", {
         **common, "alignment_heads": [[int(x) for x in h.split(".")] for h in args.heads.split(",")],
         "is_multilingual": False, "max_initial_timestamp_index": language.LAST_TIME, "max_length": shape["target_positions"],

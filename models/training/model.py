@@ -134,7 +134,7 @@ class Model(nn.Module):
         times = vocabulary - first_time
         self.decoder.embed_tokens.weight.data[first_time:] += 0.03 * sinusoids(times, width)
 
-    def losses(self, batch, attention_weight=0.2, dropout=0.0):
+    def losses(self, batch, attention_weight=0.2, dropout=0.0, phone_weight=0.6):
         """Sum of the losses and their parts, of a batch from batches.py."""
         mel, tokens, targets, spans, phones, phone_counts = batch
         states = self.encoder(mel, dropout)
@@ -168,5 +168,5 @@ class Model(nn.Module):
         looked = -(mass + 1e-4).log() * heard[:, None]
         parts["look"] = looked.sum() / (2 * heard.sum()).clamp(min=1)
 
-        total = (word_loss + 0.5 * time_loss) / count + 0.3 * parts["ctc"] + attention_weight * parts["look"]
+        total = (word_loss + 0.5 * time_loss) / count + phone_weight * parts["ctc"] + attention_weight * parts["look"]
         return total, {k: float(v.detach()) for k, v in parts.items()}

@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import queue
 import random
+import signal
 import time
 
 import numpy as np
@@ -25,7 +26,7 @@ import language
 import windows
 from model import Model
 
-POSITIONS_A_BATCH = 4800
+POSITIONS_A_BATCH = 3200
 IGNORED = -1
 
 
@@ -46,6 +47,7 @@ def collate(rows):
 def work(folder, seed, simple, full, out):
     """Fills the queue with batches."""
     os.nice(3)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     clips = windows.Clips(folder)
     source = windows.Windows(clips, seed, simple.value, full)
     buckets = {}
@@ -126,6 +128,7 @@ def main():
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--warm-up", type=int, default=200)
     parser.add_argument("--simple-steps", type=int, default=1500, help="steps with mostly single short utterances")
+    parser.add_argument("--simple", type=float, default=0.3, help="part of the windows with one utterance, after that")
     parser.add_argument("--full", type=float, default=0.04, help="part of the windows padded to the full context")
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--decay-at", help="HH:MM")
@@ -166,11 +169,13 @@ def main():
     log = open(os.path.join(args.folder, "log.jsonl"), "a")
     sums, count, waited, begun, saved_at, skipped = {}, 0, 0.0, time.time(), time.time(), 0
     falling = False
-    while step < args.steps and time.time() < stop_at:
-        simple.value = max(0.15, 1 - step / max(1, args.simple_steps))
+    asked = []
+    signal.signal(signal.SIGTERM, lambda *_: asked.append("stop"))
+    while step < args.steps and time.time() < stop_at and not asked:
+        simple.value = max(args.simple, 1 - step / max(1, args.simple_steps))
         now = time.time()
         try:
-            batch = batches.get(timeout=120)
+            batch = batches.get(timeout=300)
         except queue.Empty:
             raise SystemExit("the workers make no batches")
         waited += time.time() - now

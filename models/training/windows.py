@@ -190,9 +190,9 @@ def transmit(rng, audio):
 # ---- the window -------------------------------------------------------------
 
 class Windows:
-    def __init__(self, clips, seed, simple=0.0, full=0.08):
+    def __init__(self, clips, seed, simple=0.0, full=0.08, disturbed=0.5):
         self.clips, self.rng = clips, np.random.default_rng(seed)
-        self.simple, self.full = simple, full
+        self.simple, self.full, self.disturbed = simple, full, disturbed
         self.disturbances = Disturbances(self.rng, clips)
         self.made = 0
 
@@ -244,7 +244,7 @@ class Windows:
 
     def silence(self):
         rng = self.rng
-        count = int(rng.uniform(1, 8) * RATE)
+        count = int(rng.uniform(1, 5 if rng.random() < 0.8 else 10) * RATE)
         kind = rng.random()
         level = 10 ** (rng.uniform(-50, -8) / 20)
         if kind < 0.1:
@@ -281,7 +281,7 @@ class Windows:
         if count > len(chosen):
             talk = talk + self.clips.talks[rng.integers(len(self.clips.talks))]
             chosen = list(rng.permutation(len(talk)))
-        at = rng.uniform(0.0, 0.6) if simple or rng.random() < 0.6 else rng.uniform(0, 2.5)
+        at = rng.uniform(0.0, 0.5) if simple or rng.random() < 0.8 else rng.uniform(0, 2.5)
         pieces, segments = [], []
         joined = False
         level = 1.0
@@ -297,7 +297,8 @@ class Windows:
             else:
                 segments.append((list(words), times))
             joined = rng.random() < 0.15
-            at = times[-1][1] + (rng.uniform(0.08, 0.3) if joined else rng.uniform(0.45, 1.0) if rng.random() < 0.6 else rng.uniform(0.45, 2.5))
+            pause = (0.08, 0.3) if joined else (0.45, 0.8) if rng.random() < 0.85 else (0.8, 2.5)
+            at = times[-1][1] + rng.uniform(*pause)
         total = segments[-1][1][-1][1] + 3.0
         stream = np.zeros(int(total * RATE) + RATE, np.float32)
         for at, sound in pieces:
@@ -320,8 +321,8 @@ class Windows:
             start = 0.0
         draw = rng.random()
         if simple or draw < 0.55:
-            end = last + rng.uniform(0.1, 0.6)
-        elif draw < 0.7:
+            end = last + rng.uniform(0.05, 0.5)
+        elif draw < 0.65:
             end = last + rng.uniform(0.1, 2.5)
         else:
             end = rng.uniform(start + min(0.8, last - start), last + 0.2)
@@ -365,11 +366,11 @@ class Windows:
         peak = max(1e-4, float(np.abs(audio).max()))
         audio = audio / peak
         loud = max(1e-3, float(np.sqrt(np.mean(audio ** 2))))
-        if rng.random() < 0.6:
+        if rng.random() < self.disturbed:
             kind = rng.choice(["noise", "noise", "noise", "music", "babble"])
             ratio = rng.uniform(3, 40) if kind == "noise" else rng.uniform(10, 35)
             audio = audio + bank.cut(kind, count) * loud * 10 ** (-ratio / 20)
-        if rng.random() < 0.6:
+        if rng.random() < self.disturbed:
             audio = transmit(rng, audio)
             audio = audio / max(1e-4, float(np.abs(audio).max()))
         gain = 10 ** (rng.uniform(-35, 0) / 20)
