@@ -192,7 +192,7 @@ assert_same_bits (const Frames * frames, const gfloat * samples, gsize count)
   gfloat *values = core_frames (samples, count, &wanted);
 
   fail_unless_equals_int (frames->frames, wanted);
-  fail_unless (memcmp (values, frames->values->data,
+  fail_unless (wanted == 0 || memcmp (values, frames->values->data,
           wanted * BANDS * sizeof (gfloat)) == 0);
   g_free (values);
 }

@@ -402,7 +402,7 @@ GST_START_TEST (a_skewed_clock_does_not_part_sound_and_time)
 
   g_object_set (h->element, "frames-per-buffer", 1, NULL);
   for (i = 0; i < count; i++) {
-    GstClockTimeDiff time = i * length * (1000000 + skew) / 1000000;
+    GstClockTimeDiff time = i * length + i * length / 1000000 * skew;
 
     push_floats (h, samples, 1600, GST_SECOND + time, 0);
     collect (h, &frames);
