@@ -569,6 +569,36 @@ GST_START_TEST (a_flush_forgets_what_was_heard)
 
 GST_END_TEST;
 
+GST_START_TEST (seeks_while_playing_neither_hang_nor_fail)
+{
+  GstElement *pipeline = gst_parse_launch ("audiotestsrc ! "
+      "audio/x-raw,rate=44100 ! npumel ! fakesink sync=true", NULL);
+  GstBus *bus = gst_element_get_bus (pipeline);
+  guint i;
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  fail_unless_equals_int (gst_element_get_state (pipeline, NULL, NULL,
+          20 * GST_SECOND), GST_STATE_CHANGE_SUCCESS);
+  for (i = 0; i < 30; i++) {
+    fail_unless (gst_element_seek_simple (pipeline, GST_FORMAT_TIME,
+            GST_SEEK_FLAG_FLUSH, random_below (3600) * GST_SECOND));
+    g_usleep (random_below (20000));
+  }
+  fail_unless_equals_int (gst_element_get_state (pipeline, NULL, NULL,
+          20 * GST_SECOND), GST_STATE_CHANGE_SUCCESS);
+  fail_if (gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR) != NULL);
+
+  gst_element_seek (pipeline, -1, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH,
+      GST_SEEK_TYPE_SET, 0, GST_SEEK_TYPE_SET, 5 * GST_SECOND);
+  fail_unless (gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND,
+          GST_MESSAGE_ERROR) != NULL);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (bus);
+  gst_object_unref (pipeline);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (the_end_gives_every_whole_frame)
 {
   static const guint lengths[] = { 1, 159, 160, 161, 199, 200, 1599, 1600, 1639,
@@ -652,6 +682,7 @@ npumel_time_suite (void)
   tcase_add_test (tests, a_segment_drains_the_one_before);
   tcase_add_test (tests, the_same_segment_again_changes_nothing);
   tcase_add_test (tests, a_flush_forgets_what_was_heard);
+  tcase_add_test (tests, seeks_while_playing_neither_hang_nor_fail);
   tcase_add_loop_test (tests, the_end_gives_every_whole_frame, 0, 12);
   tcase_add_test (tests, no_audio_gives_a_segment_and_no_buffer);
   return suite;
