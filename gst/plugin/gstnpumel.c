@@ -174,16 +174,17 @@ set_input_caps (GstNpuMel * self, const GstCaps * caps)
 
 /* --- input --- */
 
-/* Clipping reckons with the duration, so it must be that of the samples. */
+/* Clipping reckons with the duration, so it must not be more than that of the
+ * samples, nor much less. */
 static gboolean
 has_true_duration (GstNpuMel * self, GstBuffer * buffer, gsize samples)
 {
-  GstClockTime duration = gst_util_uint64_scale (samples, GST_SECOND,
+  GstClockTime claimed = GST_BUFFER_DURATION (buffer);
+  GstClockTime duration = gst_util_uint64_scale_ceil (samples, GST_SECOND,
       GST_AUDIO_INFO_RATE (&self->timeline.info));
 
-  return !GST_BUFFER_DURATION_IS_VALID (buffer)
-      || ABS (GST_CLOCK_DIFF (duration, GST_BUFFER_DURATION (buffer)))
-      < (GstClockTimeDiff) ROUNDING;
+  return !GST_CLOCK_TIME_IS_VALID (claimed)
+      || (claimed <= duration && duration - claimed < ROUNDING);
 }
 
 /* Make @buffer one that the functions of GStreamer's audio library take.
@@ -192,22 +193,23 @@ static GstBuffer *
 prepare_buffer (GstNpuMel * self, GstBuffer * buffer)
 {
   const GstAudioInfo *info = &self->timeline.info;
+  GstAudioMeta *meta = gst_buffer_get_audio_meta (buffer);
   gint bpf = GST_AUDIO_INFO_BPF (info);
   gsize size = gst_buffer_get_size (buffer);
+  gsize samples = meta ? meta->samples : size / bpf;
 
-  if (size % bpf != 0) {
+  if (!meta && size % bpf != 0) {
     GST_WARNING_OBJECT (self, "%" G_GSIZE_FORMAT " bytes are no whole number "
         "of samples, the rest is left out", size);
     buffer = gst_buffer_make_writable (buffer);
-    size -= size % bpf;
-    gst_buffer_set_size (buffer, size);
+    gst_buffer_set_size (buffer, samples * bpf);
   }
-  if (GST_AUDIO_INFO_LAYOUT (info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED
-      && !gst_buffer_get_audio_meta (buffer)) {
+  if (!meta
+      && GST_AUDIO_INFO_LAYOUT (info) == GST_AUDIO_LAYOUT_NON_INTERLEAVED) {
     buffer = gst_buffer_make_writable (buffer);
-    gst_buffer_add_audio_meta (buffer, info, size / bpf, NULL);
+    gst_buffer_add_audio_meta (buffer, info, samples, NULL);
   }
-  if (!has_true_duration (self, buffer, size / bpf)) {
+  if (!has_true_duration (self, buffer, samples)) {
     buffer = gst_buffer_make_writable (buffer);
     GST_BUFFER_DURATION (buffer) = GST_CLOCK_TIME_NONE;
   }

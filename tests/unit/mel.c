@@ -228,7 +228,7 @@ open_data (const char *name)
   snprintf (path, sizeof (path), "%s/%s", folder ? folder : ".", name);
   file = fopen (path, "rb");
   if (!file)
-    printf ("skipped: there is no %s; set NPU_SHARED_DATA\n", path);
+    printf ("SKIP: mel: there is no %s; set NPU_SHARED_DATA\n", path);
   return file;
 }
 
