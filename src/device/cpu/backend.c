@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 #define BUFFER_ALIGNMENT 64
+/* More is a mistake in somebody's arithmetic. */
+#define BUFFER_MAX (UINT64_C (1) << 38)
 #define MAX_THREADS 1024
 #define ISA_VARIABLE "NPU_CPU_ISA"
 
@@ -176,7 +178,8 @@ buffer_create (NpuDevice * device, size_t size, uint32_t group,
 {
   NpuBuffer *buffer = calloc (1, sizeof (*buffer));
 
-  if (!buffer || posix_memalign (&buffer->host, BUFFER_ALIGNMENT, size) != 0) {
+  if (!buffer || size > BUFFER_MAX
+      || posix_memalign (&buffer->host, BUFFER_ALIGNMENT, size) != 0) {
     free (buffer);
     return npu_error_set (error, NPU_ENOMEM,
         "cpu device: no memory for a buffer of %zu bytes", size);
