@@ -27,7 +27,7 @@ const NpuTensorDescription fixture_tensors[TENSORS] = {
       "token positions"},
 };
 
-static uint64_t random_state = 1;
+static _Thread_local uint64_t random_state = 1;
 
 static uint64_t
 random_bits (void)
@@ -83,12 +83,23 @@ create_weights (Fixture * fixture)
   }
 }
 
+NpuProgram *
+fixture_load (Fixture * fixture, NpuPrecision precision)
+{
+  NpuProgramSource source = { TENSORS, fixture_tensors, read_weights, fixture };
+  NpuProgram *program;
+  NpuError error = { NPU_OK, "" };
+
+  npu_program_load (fixture->device, precision, &source, &program, &error);
+  ck_assert_msg (program != NULL, "%s", error.message);
+  return program;
+}
+
 bool
 fixture_open (Fixture * fixture, int isa, uint32_t threads,
     NpuPrecision precision)
 {
   NpuDeviceOptions options = {.threads = threads,.isa = fixture_isas[isa] };
-  NpuProgramSource source = { TENSORS, fixture_tensors, read_weights, fixture };
   NpuError error;
   NpuStatus status;
 
@@ -100,8 +111,7 @@ fixture_open (Fixture * fixture, int isa, uint32_t threads,
   }
   ck_assert_int_eq (status, NPU_OK);
   create_weights (fixture);
-  ck_assert_int_eq (npu_program_load (fixture->device, precision, &source,
-          &fixture->program, &error), NPU_OK);
+  fixture->program = fixture_load (fixture, precision);
   ck_assert_int_eq (npu_queue_create (fixture->device, &fixture->queue,
           &error), NPU_OK);
   ck_assert_int_eq (npu_fence_create (fixture->device, &fixture->fence,

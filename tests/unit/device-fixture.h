@@ -52,6 +52,8 @@ extern const NpuTensorDescription fixture_tensors[TENSORS];
 /* Returns false, and says so, when the processor lacks the set. */
 bool fixture_open (Fixture * fixture, int isa, uint32_t threads,
     NpuPrecision precision);
+/* A program of fixture->weights. */
+NpuProgram *fixture_load (Fixture * fixture, NpuPrecision precision);
 void fixture_close (Fixture * fixture);
 
 /* Submit one operation, wait, and insist that it went well. */
