@@ -68,7 +68,10 @@ def run_line(line):
         prepare(folder)
         # -e lets Ctrl-C end the stream as in any recording
         command = ['bash', '-c', 'exec ' + line.replace('gst-launch-1.0', 'gst-launch-1.0 -e', 1)]
-        with media.Background(command, cwd=folder, env=server.environment) as program:
+        # no screen here: autovideosink takes the sink of the highest rank
+        environment = dict(server.environment,
+                           GST_PLUGIN_FEATURE_RANK='fakevideosink:MAX')
+        with media.Background(command, cwd=folder, env=environment) as program:
             if 'pulsesrc' in line:
                 server.wait_for_listener()
                 server.play(sample)
