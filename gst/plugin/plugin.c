@@ -7,6 +7,7 @@
  */
 #include <gst/gst.h>
 
+#include "gstnpudecoder.h"
 #include "gstnpuencoder.h"
 #include "gstnpumel.h"
 
@@ -17,6 +18,7 @@ plugin_init (GstPlugin * plugin)
 
   registered &= GST_ELEMENT_REGISTER (npumel, plugin);
   registered &= GST_ELEMENT_REGISTER (npuencoder, plugin);
+  registered &= GST_ELEMENT_REGISTER (npudecoder, plugin);
   return registered;
 }
 
