@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "model-writer.h"
@@ -399,6 +400,7 @@ START_TEST (a_multilingual_model_lists_its_languages)
   NpuModel *small;
   NpuError error;
 
+  ck_assert_int_eq (mkdir (test_path ("small"), 0700), 0);
   written_model_save (written, test_path ("small"));
   written_model_free (written);
   ck_assert_int_eq (npu_model_open (test_path ("small"), device,
