@@ -125,7 +125,9 @@ START_TEST (bad_gemm_is_refused)
   fixture_free_view (&gemm_input);
 }
 
-END_TEST START_TEST (gemm_must_not_write_over_its_input)
+END_TEST
+
+START_TEST (gemm_must_not_write_over_its_input)
 {
   NpuView whole = fixture_activations (&fixture, 2 * ROWS, GEMM_OUTPUTS);
   NpuView part = { whole.buffer, whole.offset, ROWS };
@@ -142,7 +144,9 @@ END_TEST START_TEST (gemm_must_not_write_over_its_input)
   fixture_free_view (&whole);
 }
 
-END_TEST START_TEST (bad_layer_norm_is_refused)
+END_TEST
+
+START_TEST (bad_layer_norm_is_refused)
 {
   NpuLayerNormOperation *norm = &operation.layer_norm;
 
@@ -161,7 +165,9 @@ END_TEST START_TEST (bad_layer_norm_is_refused)
   REFUSE ("layer_norm", "output", norm->output, NULL);
 }
 
-END_TEST START_TEST (bad_stem_is_refused)
+END_TEST
+
+START_TEST (bad_stem_is_refused)
 {
   NpuStemOperation *stem = &operation.stem;
 
@@ -186,7 +192,9 @@ END_TEST START_TEST (bad_stem_is_refused)
   REFUSE ("conv1d_stem", "bands", stem->bands, UINT32_MAX);
 }
 
-END_TEST START_TEST (bad_full_and_causal_attention_are_refused)
+END_TEST
+
+START_TEST (bad_full_and_causal_attention_are_refused)
 {
   NpuAttentionOperation *attention = &operation.attention;
   NpuAttentionItem *item = &attention_item;
@@ -219,7 +227,9 @@ END_TEST START_TEST (bad_full_and_causal_attention_are_refused)
   REFUSE ("attention", "cache", item->cache.rows, UINT32_MAX);
 }
 
-END_TEST START_TEST (bad_cross_attention_is_refused)
+END_TEST
+
+START_TEST (bad_cross_attention_is_refused)
 {
   static const uint8_t bad_heads[] = { 0, 3 };
   NpuAttentionOperation *attention = &operation.attention;
@@ -246,7 +256,9 @@ END_TEST START_TEST (bad_cross_attention_is_refused)
   REFUSE ("attention", "cache", item->cache.buffer, NULL);
 }
 
-END_TEST START_TEST (bad_cache_store_is_refused)
+END_TEST
+
+START_TEST (bad_cache_store_is_refused)
 {
   NpuView states = { input.buffer, input.offset, ROWS };
 
@@ -261,7 +273,9 @@ END_TEST START_TEST (bad_cache_store_is_refused)
   REFUSE ("cache_store", "width", operation.cache_store.width, WIDTH + 1);
 }
 
-END_TEST START_TEST (bad_embed_is_refused)
+END_TEST
+
+START_TEST (bad_embed_is_refused)
 {
   NpuEmbedOperation *embed = &operation.embed;
 
@@ -281,7 +295,9 @@ END_TEST START_TEST (bad_embed_is_refused)
   REFUSE ("embed", "embedding", embed->width, WIDTH - 1);
 }
 
-END_TEST START_TEST (bad_vocabulary_is_refused)
+END_TEST
+
+START_TEST (bad_vocabulary_is_refused)
 {
   NpuVocabularyOperation *vocabulary = &operation.vocabulary;
 
@@ -301,7 +317,9 @@ END_TEST START_TEST (bad_vocabulary_is_refused)
   REFUSE ("vocabulary_top_k", "embedding", vocabulary->embedding, NORM_SCALE);
 }
 
-END_TEST START_TEST (objects_of_different_devices_are_refused)
+END_TEST
+
+START_TEST (objects_of_different_devices_are_refused)
 {
   NpuDeviceOptions options = {.threads = 2,.isa = "c" };
   NpuDevice *other;
@@ -326,7 +344,9 @@ END_TEST START_TEST (objects_of_different_devices_are_refused)
   npu_device_unref (other);
 }
 
-END_TEST START_TEST (unknown_operation_and_missing_arguments_are_refused)
+END_TEST
+
+START_TEST (unknown_operation_and_missing_arguments_are_refused)
 {
   NpuError error;
 
@@ -340,7 +360,9 @@ END_TEST START_TEST (unknown_operation_and_missing_arguments_are_refused)
           &operation, 1, NULL, &error), NPU_EINVAL);
 }
 
-END_TEST static Suite *
+END_TEST
+
+static Suite *
 checks_suite (void)
 {
   Suite *suite = suite_create ("device checks");

@@ -138,6 +138,7 @@ START_TEST (stem_equals_both_convolutions)
 }
 
 END_TEST
+
 /* ------------------------------------------------------- layer norm */
 
 static void
@@ -195,8 +196,9 @@ START_TEST (layer_norm_equals_its_formula)
 }
 
 END_TEST
+
 /* ------------------------------------------------------------- gemm */
-    typedef struct
+typedef struct
 {
   uint32_t rows;
   bool bias;
@@ -281,19 +283,24 @@ START_TEST (gemm_with_every_epilogue_equals_its_formula)
   check_gemm_cases (_i, NPU_PRECISION_FLOAT32, FLOAT32_LIMIT);
 }
 
-END_TEST START_TEST (gemm_of_bf16_weights_is_near)
+END_TEST
+
+START_TEST (gemm_of_bf16_weights_is_near)
 {
   check_gemm_cases (_i, NPU_PRECISION_BF16, 5e-3);
 }
 
-END_TEST START_TEST (gemm_of_int8_weights_is_near)
+END_TEST
+
+START_TEST (gemm_of_int8_weights_is_near)
 {
   check_gemm_cases (_i, NPU_PRECISION_INT8, 1.5e-2);
 }
 
 END_TEST
+
 /* -------------------------------------------------------- attention */
-    typedef struct
+typedef struct
 {
   uint32_t width;
   uint32_t heads;
@@ -404,7 +411,9 @@ START_TEST (full_attention_equals_its_formula)
   fixture_close (&fixture);
 }
 
-END_TEST static void
+END_TEST
+
+static void
 check_causal_attention (Fixture * fixture, const HeadShape * shape)
 {
   static const uint32_t steps[] = { 3, 1, 1, 17, 1, 250, 12, 15 };
@@ -460,6 +469,7 @@ START_TEST (causal_attention_sees_what_came_before)
 }
 
 END_TEST
+
 /* Fill @cache from row 0 through the operation, and say where the rows are. */
 static void
 store_in_cache (Fixture * fixture, const NpuView * input,
@@ -560,6 +570,7 @@ START_TEST (cross_attention_equals_its_formula)
 }
 
 END_TEST
+
 /* ------------------------------------------------------------- embed */
 START_TEST (embed_adds_token_and_position)
 {
@@ -593,7 +604,9 @@ START_TEST (embed_adds_token_and_position)
   fixture_close (&fixture);
 }
 
-END_TEST START_TEST (embed_refuses_a_token_outside_the_vocabulary)
+END_TEST
+
+START_TEST (embed_refuses_a_token_outside_the_vocabulary)
 {
   static const int32_t bad[] = { -1, VOCABULARY, INT32_MAX };
   NpuEmbedItem item = {.position = 0 };
@@ -621,6 +634,7 @@ END_TEST START_TEST (embed_refuses_a_token_outside_the_vocabulary)
 }
 
 END_TEST
+
 /* -------------------------------------------------------- vocabulary */
 static void
 reference_range (const double *logits, const uint32_t * suppressed,
@@ -721,7 +735,9 @@ START_TEST (vocabulary_ranks_both_ranges)
   fixture_close (&fixture);
 }
 
-END_TEST static Suite *
+END_TEST
+
+static Suite *
 operations_suite (void)
 {
   Suite *suite = suite_create ("device operations");

@@ -42,7 +42,9 @@ START_TEST (device_of_unknown_name_is_refused_with_a_list)
   ck_assert_str_eq (npu_device_names ()[0], "cpu");
 }
 
-END_TEST START_TEST (device_with_unknown_instruction_set_says_what_there_is)
+END_TEST
+
+START_TEST (device_with_unknown_instruction_set_says_what_there_is)
 {
   NpuDeviceOptions options = {.isa = "neon9" };
   NpuDevice *device;
@@ -59,7 +61,9 @@ END_TEST START_TEST (device_with_unknown_instruction_set_says_what_there_is)
   unsetenv ("NPU_CPU_ISA");
 }
 
-END_TEST START_TEST (device_takes_instruction_set_from_the_environment)
+END_TEST
+
+START_TEST (device_takes_instruction_set_from_the_environment)
 {
   NpuDevice *device;
 
@@ -71,7 +75,9 @@ END_TEST START_TEST (device_takes_instruction_set_from_the_environment)
   unsetenv ("NPU_CPU_ISA");
 }
 
-END_TEST START_TEST (device_with_same_options_is_shared)
+END_TEST
+
+START_TEST (device_with_same_options_is_shared)
 {
   NpuDeviceOptions two = {.threads = 2 }, three = {.threads = 3 };
   NpuDevice *a, *b, *c;
@@ -90,7 +96,9 @@ END_TEST START_TEST (device_with_same_options_is_shared)
   npu_device_unref (NULL);
 }
 
-END_TEST START_TEST (device_describes_itself)
+END_TEST
+
+START_TEST (device_describes_itself)
 {
   const NpuDeviceInfo *info = npu_device_info (fixture.device);
 
@@ -104,7 +112,9 @@ END_TEST START_TEST (device_describes_itself)
   ck_assert_uint_eq (info->buffer_alignment % 64, 0);
 }
 
-END_TEST START_TEST (sizes_that_overflow_are_zero)
+END_TEST
+
+START_TEST (sizes_that_overflow_are_zero)
 {
   NpuDevice *device = fixture.device;
 
@@ -120,6 +130,7 @@ END_TEST START_TEST (sizes_that_overflow_are_zero)
 }
 
 END_TEST
+
 /* ----------------------------------------------------------- buffers */
 START_TEST (buffer_is_zeroed_aligned_and_keeps_the_device)
 {
@@ -143,7 +154,9 @@ START_TEST (buffer_is_zeroed_aligned_and_keeps_the_device)
   npu_buffer_unref (NULL);
 }
 
-END_TEST START_TEST (buffer_refuses_bad_sizes_and_ranges)
+END_TEST
+
+START_TEST (buffer_refuses_bad_sizes_and_ranges)
 {
   NpuBuffer *buffer;
   NpuError error;
@@ -167,8 +180,9 @@ END_TEST START_TEST (buffer_refuses_bad_sizes_and_ranges)
 }
 
 END_TEST
+
 /* ---------------------------------------------------------- programs */
-    static NpuStatus
+static NpuStatus
 read_zeros (void *user, uint32_t tensor, uint32_t first_row, uint32_t rows,
     float *out)
 {
@@ -218,7 +232,9 @@ START_TEST (program_takes_less_room_in_lower_precision)
   ck_assert_uint_lt (int8, float32 * 0.27);
 }
 
-END_TEST START_TEST (program_reports_which_tensor_could_not_be_read)
+END_TEST
+
+START_TEST (program_reports_which_tensor_could_not_be_read)
 {
   static const NpuTensorDescription torn[] = {
     {NPU_TENSOR_VECTOR, 1, 10, "bias"}, {NPU_TENSOR_MATRIX, 640, 500, "torn"},
@@ -231,7 +247,9 @@ END_TEST START_TEST (program_reports_which_tensor_could_not_be_read)
   ck_assert_ptr_nonnull (strstr (error.message, "torn"));
 }
 
-END_TEST START_TEST (program_refuses_shapes_that_cannot_be)
+END_TEST
+
+START_TEST (program_refuses_shapes_that_cannot_be)
 {
   static const NpuTensorDescription empty[] = {
     {NPU_TENSOR_MATRIX, 0, 5, "empty"}
@@ -261,6 +279,7 @@ END_TEST START_TEST (program_refuses_shapes_that_cannot_be)
 }
 
 END_TEST
+
 /* ---------------------------------------------------------- equality */
 /* A list that goes through every kind of operation but the vocabulary's, for
  * some streams with lengths of their own. */
@@ -380,7 +399,9 @@ START_TEST (batch_gives_the_same_bits_as_single_views)
   fixture_close (&owner);
 }
 
-END_TEST START_TEST (bits_repeat_for_any_number_of_threads)
+END_TEST
+
+START_TEST (bits_repeat_for_any_number_of_threads)
 {
   static const uint32_t threads[] = { 1, 2, 3, 3 };
   Fixture owners[4];
@@ -409,6 +430,7 @@ END_TEST START_TEST (bits_repeat_for_any_number_of_threads)
 }
 
 END_TEST
+
 /* ----------------------------------------------------------- queues */
 /* A gemm that takes some milliseconds with the portable kernels. */
 typedef struct
@@ -466,7 +488,9 @@ START_TEST (fence_polls_times_out_and_can_be_used_again)
   free_slow_work (&work);
 }
 
-END_TEST START_TEST (queue_runs_lists_in_order)
+END_TEST
+
+START_TEST (queue_runs_lists_in_order)
 {
   enum
   { LISTS = 50 };
@@ -513,7 +537,9 @@ END_TEST START_TEST (queue_runs_lists_in_order)
   free_slow_work (&work);
 }
 
-END_TEST START_TEST (full_queue_is_busy_and_recovers)
+END_TEST
+
+START_TEST (full_queue_is_busy_and_recovers)
 {
   enum
   { LISTS = 200 };
@@ -546,7 +572,9 @@ END_TEST START_TEST (full_queue_is_busy_and_recovers)
   free_slow_work (&work);
 }
 
-END_TEST START_TEST (queue_waits_for_its_lists_when_freed)
+END_TEST
+
+START_TEST (queue_waits_for_its_lists_when_freed)
 {
   NpuQueue *queue;
   SlowWork work;
@@ -562,7 +590,9 @@ END_TEST START_TEST (queue_waits_for_its_lists_when_freed)
   free_slow_work (&work);
 }
 
-END_TEST START_TEST (reset_cancels_what_is_pending)
+END_TEST
+
+START_TEST (reset_cancels_what_is_pending)
 {
   enum
   { LISTS = 20 };
@@ -591,8 +621,9 @@ END_TEST START_TEST (reset_cancels_what_is_pending)
 }
 
 END_TEST
+
 /* What one of several threads does with a queue of its own. */
-    typedef struct
+typedef struct
 {
   pthread_t thread;
   uint32_t rows;
@@ -644,7 +675,9 @@ START_TEST (queues_of_several_threads_do_not_disturb_each_other)
   ck_assert (!failed);
 }
 
-END_TEST static Suite *
+END_TEST
+
+static Suite *
 device_suite (void)
 {
   Suite *suite = suite_create ("device");
