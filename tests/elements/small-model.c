@@ -13,6 +13,9 @@
 
 const SmallModel small_model_default = { 80, 50, 32, 1 };
 
+#define BLOCK_WEIGHT 3.0f
+#define WORD_WEIGHT 1.5f
+
 static const char *const specials[] = {
   "<|endoftext|>", "<|startoftranscript|>", "<|en|>", "<|de|>",
   "<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>",
@@ -36,6 +39,8 @@ add_vocabulary (Buffer * buffer, guint positions)
 {
   buffer_add_u32 (buffer,
       G_N_ELEMENTS (specials) + positions + 1 + G_N_ELEMENTS (words));
+  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
+    add_token (buffer, words[i]);
   for (guint i = 0; i < G_N_ELEMENTS (specials); i++)
     add_token (buffer, specials[i]);
   for (guint i = 0; i <= positions; i++) {
@@ -44,8 +49,6 @@ add_vocabulary (Buffer * buffer, guint positions)
     g_snprintf (name, sizeof (name), "<|%u.%02u|>", i / 50, i % 50 * 2);
     add_token (buffer, name);
   }
-  for (guint i = 0; i < G_N_ELEMENTS (words); i++)
-    add_token (buffer, words[i]);
 }
 
 /* Uniform in -1 ... 1. */
@@ -64,8 +67,23 @@ set_weights (WrittenTensor * tensor, uint64_t * state)
   size_t columns = tensor->elements / tensor->shape[0];
   float size = tensor->dimensions == 1 ? 0.1f : sqrtf (3.0f / columns);
 
+  /* as input and output share a table, a model whose blocks add little says
+   * again and again what it said last */
+  if (strncmp (tensor->ggml_name, "decoder.blocks", 14) == 0)
+    size *= BLOCK_WEIGHT;
+
   for (size_t i = 0; i < tensor->elements; i++)
     values[i] = (is_scale ? 1.0f : 0.0f) + size * random_value (state);
+}
+
+/* Timestamps are many: words have to be likelier to come up at all. */
+static void
+favour_words (WrittenTensor * embedding, size_t width)
+{
+  float *values = (float *) embedding->bytes;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (words) * width; i++)
+    values[i] *= WORD_WEIGHT;
 }
 
 const gchar *
@@ -93,6 +111,8 @@ small_model_write (const SmallModel * model)
 
   for (size_t i = 0; i < written->count; i++)
     set_weights (&written->tensors[i], &state);
+  favour_words (written_model_find (written,
+          "decoder.token_embedding.weight"), model->width);
   file = written_model_ggml (written, &layout);
   buffer_add (&spliced, file.data, layout.vocabulary);
   add_vocabulary (&spliced, model->positions);
