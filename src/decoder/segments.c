@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* A start with nothing after it must lie beyond valid / this. */
+/* A start with nothing after it must lie at valid / this or later. */
 #define CUT_START_SHARE 20
 /* The overlap of windows without text is at most valid / this. */
 #define OVERLAP_SHARE 4
@@ -171,8 +171,8 @@ finish_full (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
       }
       break;
     case TAIL_START:
-      if (heard > 0 ||
-          tail->segment.start > input->valid / CUT_START_SHARE)
+      if (heard > 0 || (tail->segment.start > 0 &&
+              tail->segment.start >= input->valid / CUT_START_SHARE))
         output->next = tail->segment.start;
       else
         output->next = npu_segments_nothing (input);

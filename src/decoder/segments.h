@@ -10,8 +10,8 @@
  *    the window's end cut, is left to the next window, which starts at that
  *    last end. Where the text has no end at all, it lasts to the window's end.
  *  - A start without text is what the window's end cut: the next window starts
- *    there. Where nothing else was heard it must lie beyond a twentieth of the
- *    window, else a model that says nothing would make tiny steps.
+ *    there. Where nothing else was heard it must not lie in the first twentieth
+ *    of the window, else a model that says nothing would make tiny steps.
  *  - After a last end without a start, the rest is taken for silence and the
  *    whole window is done (Whisper), or all but its last second, if the model
  *    leaves out words that a window cuts.

@@ -449,8 +449,10 @@ START_TEST (a_window_without_text_is_done_but_for_its_last_second)
 
   SLICE (&slicing, T (0));
   assert_outcome (&slicing, 0, 450);
-  SLICE (&slicing, T (25));
+  SLICE (&slicing, T (24));
   assert_outcome (&slicing, 0, 450);
+  SLICE (&slicing, T (25));
+  assert_outcome (&slicing, 0, 25);
   slicing.input.valid = 40;
   SLICE (&slicing, T (0));
   assert_outcome (&slicing, 0, 30);
