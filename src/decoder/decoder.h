@@ -15,8 +15,8 @@
  *    become the first of them.
  *  - Models that were trained at shortened contexts (config heard_context) are
  *    made for windows that grow: their first time may be anything (Whisper: at
- *    most 1 s), and a window in which no_speech is the most probable token after
- *    start_of_transcript holds nothing, whatever the thresholds.
+ *    most 1 s), and a window in which no_speech is the most probable token
+ *    after start_of_transcript holds nothing, whatever the thresholds.
  *  - Only text, times and the end of text can be chosen.
  */
 #ifndef NPU_DECODER_DECODER_H
@@ -98,8 +98,9 @@ typedef struct
 {
   const NpuSegment *segments;   /* in order of time, never overlapping */
   size_t count;
-  uint32_t next;                /* positions: where the next window starts, 0 ...
-                                 * valid; 0 only where the window is not full */
+  uint32_t next;                /* positions: where the next window starts, 0
+                                 * ... valid; 0 only where the window is not
+                                 * full */
   bool no_speech;               /* the window was judged to hold none */
   bool looped;                  /* the guard cut a repetition */
   float no_speech_probability;

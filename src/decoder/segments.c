@@ -153,6 +153,22 @@ give_to_the_end (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
   output->count++;
 }
 
+/* Where the next window starts so that it has all of the text that begins at
+ * about @start and that this window's end cut. */
+static uint32_t
+before_cut_text (const NpuSegmentsInput * input, uint32_t heard,
+    uint32_t start)
+{
+  uint32_t least_step = greatest (input->valid / CUT_START_SHARE, 1);
+
+  if (heard > 0)
+    return greatest (heard, start - least (NPU_SEGMENTS_OVERLAP, start));
+  if (start < least_step)
+    return npu_segments_nothing (input);
+  return greatest ((least_step + 1) / 2,
+      start - least (NPU_SEGMENTS_MARGIN, start));
+}
+
 static void
 finish_full (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
     const Tail * tail)
@@ -171,11 +187,7 @@ finish_full (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
       }
       break;
     case TAIL_START:
-      if (heard > 0 || (tail->segment.start > 0 &&
-              tail->segment.start >= input->valid / CUT_START_SHARE))
-        output->next = tail->segment.start;
-      else
-        output->next = npu_segments_nothing (input);
+      output->next = before_cut_text (input, heard, tail->segment.start);
       break;
     case TAIL_NOTHING:
       if (heard == 0)

@@ -10,8 +10,10 @@
  *    the window's end cut, is left to the next window, which starts at that
  *    last end. Where the text has no end at all, it lasts to the window's end.
  *  - A start without text is what the window's end cut: the next window starts
- *    there. Where nothing else was heard it must not lie in the first twentieth
- *    of the window, else a model that says nothing would make tiny steps.
+ *    up to a second before it, since times are not exact, but not before the
+ *    last end. Where nothing else was heard, it starts 0.3 s before, but goes on
+ *    by a fortieth of the window at least; a start in the first twentieth is
+ *    passed over, else a model that says nothing would make tiny steps.
  *  - After a last end without a start, the rest is taken for silence and the
  *    whole window is done (Whisper), or all but its last second, if the model
  *    leaves out words that a window cuts.
@@ -37,6 +39,8 @@
 /* Positions of 20 ms. */
 #define NPU_SEGMENTS_SETTLED 25 /* half a second */
 #define NPU_SEGMENTS_OVERLAP 50 /* a second */
+#define NPU_SEGMENTS_MARGIN 15  /* less than what models are taught to take for
+                                 * the window's beginning (0.5 s) */
 /* What a last window must have left to be worth decoding. */
 #define NPU_SEGMENTS_REST 5
 

@@ -35,8 +35,8 @@ NPU_API uint32_t npu_encoder_positions (const NpuModel * model,
  * model's context. The model's weights need not be loaded yet. Free with
  * npu_encoder_free(), which waits for what is in flight.
  *
- * Returns NPU_OK, NPU_EINVAL, NPU_ENOMEM, NPU_EBUSY (no free queue), NPU_ENOTSUP
- * (the device lacks an operation).
+ * Returns NPU_OK, NPU_EINVAL, NPU_ENOMEM, NPU_EBUSY (no free queue) or
+ * NPU_ENOTSUP (the device lacks an operation).
  */
 NPU_API NpuStatus npu_encoder_create (NpuModel * model, uint32_t depth,
     NpuEncoder ** encoder, NpuError * error);

@@ -24,7 +24,7 @@ struct NpuFrameRing
   uint32_t capacity;
   uint64_t oldest;
   uint64_t newest;
-  uint64_t wanted;              /* frames before this are dropped as they come */
+  uint64_t wanted;              /* frames before it are dropped as they come */
 };
 
 NpuStatus

@@ -4,8 +4,8 @@
  * decoder and to see what it decides in every window. Takes 16 kHz mono WAV
  * files of 16-bit samples.
  *
- *   transcribe-file [-m MODEL] [-p float32|bf16|int8] [-h HOP] [-l LANGUAGE] [-v]
- *       FILE...
+ *   transcribe-file [-m MODEL] [-p float32|bf16|int8] [-h HOP] [-l LANGUAGE]
+ *       [-v] FILE...
  *
  * -h is the hop in frames (10 ms) by which a window grows before it is full;
  * by default windows are decoded only when they are full.
@@ -23,7 +23,7 @@
 #include "pipeline/windows.h"
 
 #define WAV_HEADER 44
-#define SILENCE (-9.5f)         /* highest log-mel of what counts as digital silence */
+#define SILENCE (-9.5f)         /* highest log-mel of digital silence */
 
 typedef struct
 {

@@ -173,7 +173,7 @@ START_TEST (nothing_but_numbers_that_are_none_ends_the_text)
 }
 END_TEST
 
-/* --------------------- against the filters of whisper/decoding.py, literally */
+/* --------------------- against the filters of whisper/decoding.py */
 
 static double
 log_sum_exp (const double *logits, int first, int end)
@@ -432,14 +432,20 @@ START_TEST (text_without_any_end_lasts_to_the_windows_end)
 }
 END_TEST
 
-START_TEST (the_next_window_starts_where_cut_text_does)
+START_TEST (the_next_window_starts_shortly_before_cut_text)
 {
   Slicing slicing = { .input = { .valid = 500, .full = true } };
 
   SLICE (&slicing, T (0), 1, T (100), T (450));
-  assert_outcome (&slicing, 1, 450);
+  assert_outcome (&slicing, 1, 400);
+  SLICE (&slicing, T (0), 1, T (100), T (120));
+  assert_outcome (&slicing, 1, 100);
   SLICE (&slicing, T (300));
-  assert_outcome (&slicing, 0, 300);
+  assert_outcome (&slicing, 0, 285);
+  SLICE (&slicing, T (40));
+  assert_outcome (&slicing, 0, 25);
+  SLICE (&slicing, T (26));
+  assert_outcome (&slicing, 0, 13);
 }
 END_TEST
 
@@ -452,7 +458,7 @@ START_TEST (a_window_without_text_is_done_but_for_its_last_second)
   SLICE (&slicing, T (24));
   assert_outcome (&slicing, 0, 450);
   SLICE (&slicing, T (25));
-  assert_outcome (&slicing, 0, 25);
+  assert_outcome (&slicing, 0, 13);
   slicing.input.valid = 40;
   SLICE (&slicing, T (0));
   assert_outcome (&slicing, 0, 30);
@@ -644,9 +650,10 @@ main (void)
   tcase_add_test (tests,
       text_without_an_end_after_an_end_is_left_to_the_next_window);
   tcase_add_test (tests, text_without_any_end_lasts_to_the_windows_end);
-  tcase_add_test (tests, the_next_window_starts_where_cut_text_does);
+  tcase_add_test (tests, the_next_window_starts_shortly_before_cut_text);
   tcase_add_test (tests, a_window_without_text_is_done_but_for_its_last_second);
-  tcase_add_test (tests, a_model_that_leaves_cut_words_gets_the_last_second_again);
+  tcase_add_test (tests,
+      a_model_that_leaves_cut_words_gets_the_last_second_again);
   tcase_add_test (tests, text_that_the_streams_end_cut_is_not_lost);
   tcase_add_test (tests, a_growing_window_gives_out_what_cannot_change);
   tcase_add_test (tests, eight_equal_segments_become_one);

@@ -19,6 +19,8 @@
                                  * window if it is cut */
 #define SHORTEST_WORD 6
 #define LONGEST_WORD 45
+/* By how much the start of cut text may be written wrong. */
+#define ERROR_OF_TIME 8
 
 #define MAX_WORDS 4000
 #define MAX_TOKENS 1000
@@ -93,8 +95,8 @@ write_words (Writing * writing, const Speech * speech, uint32_t first,
 }
 
 /* As models/training/windows.py teaches: words that begin before the window are
- * not written; of a phrase that the end cuts only the start, unless it began
- * early, then its whole words. */
+ * not written; of a phrase that the end cuts only the start, not exactly,
+ * unless it began early, then its whole words. */
 static void
 transcribe (Writing * writing, const Speech * speech, uint32_t from,
     uint32_t to)
@@ -103,7 +105,7 @@ transcribe (Writing * writing, const Speech * speech, uint32_t from,
 
   writing->count = 0;
   for (uint32_t first = 0; first < speech->count; first = end) {
-    uint32_t whole;
+    uint32_t whole, start;
 
     end = phrase_end (speech, first);
     while (first < end && speech->words[first].start < from)
@@ -112,12 +114,13 @@ transcribe (Writing * writing, const Speech * speech, uint32_t from,
       continue;
     for (whole = first; whole < end && speech->words[whole].end <= to;)
       whole++;
-    if (whole == end ||
-        (whole > first && speech->words[first].start - from < EARLY))
+    start = speech->words[first].start - from +
+        (uint32_t) (rand () % (2 * ERROR_OF_TIME + 1));
+    start -= start < ERROR_OF_TIME ? start : ERROR_OF_TIME;
+    if (whole == end || (whole > first && start < EARLY))
       write_words (writing, speech, first, whole, from);
     else
-      writing->tokens[writing->count++] =
-          (int32_t) (TIME + speech->words[first].start - from);
+      writing->tokens[writing->count++] = (int32_t) (TIME + start);
   }
 }
 

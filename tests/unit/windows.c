@@ -324,7 +324,8 @@ main (void)
   tcase_add_test (tests, a_final_window_can_be_followed_by_its_rest);
   tcase_add_test (tests, a_short_rest_is_given_up);
   tcase_add_test (tests, what_was_seen_and_not_finished_comes_again_at_the_end);
-  tcase_add_test (tests, a_restart_forgets_the_awaited_answer_and_keeps_the_ids);
+  tcase_add_test (tests,
+      a_restart_forgets_the_awaited_answer_and_keeps_the_ids);
   tcase_add_test (tests, nonsense_lengths_are_clamped);
   tcase_add_test (tests, random_streams_lose_no_frame_and_end);
   suite_add_tcase (suite, tests);
