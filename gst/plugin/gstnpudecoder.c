@@ -108,20 +108,28 @@ GST_ELEMENT_REGISTER_DEFINE (npudecoder, "npudecoder", GST_RANK_NONE,
 
 /* ------------------------------------------------------------- states */
 
-/* NULL to READY: a model that the property names is checked here. */
+/* A model that the property names is checked in the change to READY. In READY
+ * the property may name another one. */
 static gboolean
 open_override (GstNpuDecoder * self)
 {
   NpuDevice *device = NULL;
   NpuError error = { 0 };
   NpuStatus status;
+  gboolean outdated;
   gchar *path;
 
   GST_OBJECT_LOCK (self);
   path = g_strdup (self->settings.model);
+  outdated = self->outdated;
+  self->outdated = FALSE;
   GST_OBJECT_UNLOCK (self);
-  if (!path)
+  if (outdated)
+    g_clear_pointer (&self->override, npu_model_unref);
+  if (!path || self->override) {
+    g_free (path);
     return TRUE;
+  }
   status = npu_device_open ("auto", NULL, &device, &error);
   if (status == NPU_OK)
     status = npu_model_open (path, device, NPU_PRECISION_AUTO,
@@ -162,6 +170,8 @@ gst_npu_decoder_change_state (GstElement * element, GstStateChange transition)
         return GST_STATE_CHANGE_FAILURE;
       break;
     case GST_STATE_CHANGE_READY_TO_PAUSED:
+      if (!open_override (self))
+        return GST_STATE_CHANGE_FAILURE;
       start (self);
       break;
     case GST_STATE_CHANGE_PAUSED_TO_READY:
@@ -203,6 +213,7 @@ gst_npu_decoder_set_property (GObject * object, guint id, const GValue * value,
   switch (id) {
     case PROP_MODEL:
       set_string (&settings->model, value, NULL);
+      self->outdated = TRUE;
       break;
     case PROP_LANGUAGE_CODE:
       set_string (&settings->language, value, DEFAULT_LANGUAGE);

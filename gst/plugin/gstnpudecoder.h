@@ -51,6 +51,7 @@ struct _GstNpuDecoder
   /* Guarded by the object lock. */
   GstNpuDecoderSettings settings;
   gchar *separator;             /* the setting without escapes */
+  gboolean outdated;            /* what is open is not what "model" names */
 
   /* READY and higher; changed in state changes only. */
   NpuModel *override;           /* of the property, NULL without */

@@ -211,6 +211,7 @@ open_model (GstNpuEncoder * self)
   path = g_strdup (self->settings.model);
   precision = self->settings.precision;
   options.threads = self->settings.threads;
+  self->outdated = FALSE;
   GST_OBJECT_UNLOCK (self);
 
   status = npu_device_open (device_name, &options, &device, &error);
@@ -323,6 +324,21 @@ reset (GstNpuEncoder * self)
   self->sent_caps = FALSE;
 }
 
+/* In READY too the properties may name another model or device. */
+static gboolean
+reopen_model (GstNpuEncoder * self)
+{
+  gboolean outdated;
+
+  GST_OBJECT_LOCK (self);
+  outdated = self->outdated;
+  GST_OBJECT_UNLOCK (self);
+  if (!outdated && self->model)
+    return TRUE;
+  close_model (self);
+  return open_model (self);
+}
+
 /* READY to PAUSED, before any pad is active. */
 static gboolean
 start (GstNpuEncoder * self)
@@ -331,6 +347,8 @@ start (GstNpuEncoder * self)
   NpuError error = { 0 };
   NpuStatus status;
 
+  if (!reopen_model (self))
+    return FALSE;
   GST_OBJECT_LOCK (self);
   g_mutex_lock (&self->lock);
   plan_windows (self);
@@ -400,6 +418,9 @@ gst_npu_encoder_set_property (GObject * object, guint id, const GValue * value,
   GstNpuEncoderSettings *settings = &self->settings;
 
   GST_OBJECT_LOCK (self);
+  if (id == PROP_MODEL || id == PROP_DEVICE || id == PROP_THREADS
+      || id == PROP_PRECISION)
+    self->outdated = TRUE;
   switch (id) {
     case PROP_MODEL:
       set_string (&settings->model, value);
@@ -605,21 +626,20 @@ install_properties (GObjectClass * class)
       g_param_spec_string ("model", "Model",
           "ggml file or Hugging Face directory, or \"builtin\"; unset: what "
           "GST_NPU_MODEL names, then gst-npu/models/default in the data "
-          "folders, then the built-in model; read in the change to READY",
+          "folders, then the built-in model",
           NULL, flags));
   g_object_class_install_property (class, PROP_DEVICE,
       g_param_spec_string ("device", "Device",
-          "Name of the device, or \"auto\" for the best that is present; read "
-          "in the change to READY", DEFAULT_DEVICE, flags));
+          "Name of the device, or \"auto\" for the best that is present",
+          DEFAULT_DEVICE, flags));
   g_object_class_install_property (class, PROP_THREADS,
       g_param_spec_uint ("threads", "Threads",
           "Threads that compute on the CPU, 0 for as many as the process may "
-          "use; read in the change to READY", 0, MAX_THREADS, DEFAULT_THREADS,
-          flags));
+          "use", 0, MAX_THREADS, DEFAULT_THREADS, flags));
   g_object_class_install_property (class, PROP_PRECISION,
       g_param_spec_enum ("precision", "Precision",
-          "Arithmetic of the encoder; read in the change to READY",
-          GST_TYPE_NPU_PRECISION, DEFAULT_PRECISION, flags));
+          "Arithmetic of encoder and decoder", GST_TYPE_NPU_PRECISION,
+          DEFAULT_PRECISION, flags));
   g_object_class_install_property (class, PROP_CONTEXT,
       g_param_spec_enum ("context", "Context",
           "How far a window is padded with silence", GST_TYPE_NPU_CONTEXT,

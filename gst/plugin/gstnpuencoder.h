@@ -83,6 +83,7 @@ struct _GstNpuEncoder
 
   /* Guarded by the object lock, used from READY on. */
   GstNpuEncoderSettings settings;
+  gboolean outdated;            /* what is open is not what they name */
 
   /* READY and higher; written in state changes only, under the lock below. */
   NpuDevice *device;

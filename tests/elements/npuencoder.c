@@ -605,6 +605,36 @@ GST_START_TEST (latency_is_answered_before_caps_and_model)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_message_says_that_the_model_changes_the_latency)
+{
+  GstElement *encoder = new_encoder ();
+  GstBus *bus = gst_bus_new ();
+  GstPad *upstream = gst_pad_new ("upstream", GST_PAD_SRC);
+  GstPad *sink = gst_element_get_static_pad (encoder, "sink");
+  GstQuery *query = gst_query_new_latency ();
+  GstMessage *message;
+
+  gst_element_set_bus (encoder, bus);
+  gst_pad_set_query_function (upstream, answer_latency);
+  gst_pad_set_active (upstream, TRUE);
+  gst_pad_link (upstream, sink);
+  fail_unless (gst_element_query (encoder, query));
+  gst_element_set_state (encoder, GST_STATE_READY);
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_LATENCY);
+  fail_unless (message != NULL);
+  gst_message_unref (message);
+  gst_element_set_state (encoder, GST_STATE_NULL);
+  gst_pad_unlink (upstream, sink);
+  gst_query_unref (query);
+  gst_object_unref (sink);
+  gst_object_unref (upstream);
+  gst_bus_set_flushing (bus, TRUE);
+  gst_element_set_bus (encoder, NULL);
+  gst_object_unref (bus);
+  gst_object_unref (encoder);
+}
+GST_END_TEST;
+
 GST_START_TEST (latency_is_the_window_and_time_for_work)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -693,6 +723,38 @@ GST_START_TEST (a_missing_model_is_an_error_with_its_path)
 }
 GST_END_TEST;
 
+GST_START_TEST (another_model_can_be_named_in_ready)
+{
+  const SmallModel wide = { 80, 50, 64, 1 };
+  GstElement *encoder = new_encoder ();
+  GstHarness *h;
+  GstCaps *caps;
+  GstBuffer *buffer;
+
+  gst_element_set_state (encoder, GST_STATE_READY);
+  g_object_set (encoder, "model", small_model_write (&wide), NULL);
+  h = new_harness (encoder);
+  push_frames (h, 0, 100);
+  buffer = gst_harness_pull (h);
+  fail_unless_equals_uint64 (gst_buffer_get_size (buffer), 50 * 64 * 4);
+  gst_buffer_unref (buffer);
+  caps = gst_pad_get_current_caps (h->sinkpad);
+  fail_unless (caps != NULL);
+  gst_caps_unref (caps);
+
+  gst_element_set_state (h->element, GST_STATE_READY);
+  g_object_set (h->element, "model", "/nowhere", NULL);
+  fail_unless_equals_int (gst_element_set_state (h->element,
+          GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  fail_unless_equals_int (gst_element_set_state (h->element,
+          GST_STATE_PAUSED), GST_STATE_CHANGE_FAILURE);
+  g_object_set (h->element, "model", test_model (), NULL);
+  fail_unless_equals_int (gst_element_set_state (h->element,
+          GST_STATE_PAUSED), GST_STATE_CHANGE_SUCCESS);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (an_empty_model_is_an_error)
 {
   const gchar *path = g_intern_string (test_path ("empty.bin"));
@@ -750,10 +812,12 @@ npuencoder_suite (void)
       a_window_that_nobody_answers_is_done_when_it_is_freed);
   tcase_add_test (tcase, a_decoder_may_come_later);
   tcase_add_test (tcase, latency_is_answered_before_caps_and_model);
+  tcase_add_test (tcase, a_message_says_that_the_model_changes_the_latency);
   tcase_add_test (tcase, latency_is_the_window_and_time_for_work);
   tcase_add_test (tcase, statistics_are_true);
   tcase_add_test (tcase, an_unknown_device_is_an_error_that_lists_devices);
   tcase_add_test (tcase, a_missing_model_is_an_error_with_its_path);
+  tcase_add_test (tcase, another_model_can_be_named_in_ready);
   tcase_add_test (tcase, an_empty_model_is_an_error);
   tcase_add_test (tcase, a_truncated_model_is_an_error);
   return suite;
