@@ -207,3 +207,22 @@ pop_error (GstElement * element, GError ** error)
   gst_object_unref (bus);
   return text;
 }
+
+void
+wait_for_event (GstHarness * h, GstEventType type)
+{
+  for (guint i = 0; i < 500; i++) {
+    GstEvent *event = gst_harness_try_pull_event (h);
+
+    if (!event) {
+      g_usleep (10000);
+      continue;
+    }
+    if (GST_EVENT_TYPE (event) == type) {
+      gst_event_unref (event);
+      return;
+    }
+    gst_event_unref (event);
+  }
+  fail ("no %s", gst_event_type_get_name (type));
+}

@@ -59,6 +59,9 @@ typedef struct
 
 void check_states (GstBuffer * buffer, const Expected * expected);
 
+/* Take events from the harness until one of @type comes; fails after 5 s. */
+void wait_for_event (GstHarness * harness, GstEventType type);
+
 /* The error on the harness's bus; fails when there is none within 5 s. */
 gchar *pop_error (GstElement * element, GError ** error);
 

@@ -10,9 +10,9 @@
 
 #include "unit/model-writer.h"
 
-/* 7.3 s that are not the same all over. */
+/* 7.3 s that are not the same all over; wave=ticks would leave memory unset. */
 #define SOURCE "audiotestsrc num-buffers=73 samplesperbuffer=1600 " \
-  "wave=ticks freq=330 tick-interval=700000000 ! " \
+  "wave=saw freq=3 ! " \
   "audio/x-raw,rate=16000,channels=1 ! "
 
 #define RANDOM_TEXT "no-speech-threshold=1 log-probability-threshold=-100 "
@@ -43,9 +43,14 @@ wait_for_end (GstElement * pipeline)
   fail_unless (message != NULL, "no end within a minute");
   if (GST_MESSAGE_TYPE (message) != GST_MESSAGE_EOS) {
     GError *error = NULL;
+    gchar *details = NULL;
 
-    gst_message_parse_error (message, &error, NULL);
-    fail ("%s", error->message);
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR)
+      gst_message_parse_error (message, &error, &details);
+    else
+      gst_message_parse_warning (message, &error, &details);
+    fail ("%s: %s %s", GST_MESSAGE_SRC_NAME (message), error->message,
+        details);
   }
   gst_message_unref (message);
   gst_object_unref (bus);
@@ -272,7 +277,7 @@ wave_file (void)
   gchar *description;
 
   description = g_strdup_printf ("audiotestsrc num-buffers=200 "
-      "samplesperbuffer=1600 wave=ticks ! audio/x-raw,rate=16000,channels=1 ! "
+      "samplesperbuffer=1600 wave=saw freq=3 ! audio/x-raw,rate=16000,channels=1 ! "
       "wavenc ! filesink location=%s", path);
   pipeline = gst_parse_launch (description, NULL);
   play (pipeline);
