@@ -253,7 +253,7 @@ check_in_time (GstElement * sink, GstBuffer * buffer, GstPad * pad,
 GST_START_TEST (states_of_a_live_source_come_in_time)
 {
   GstElement *pipeline = new_pipeline ("audiotestsrc is-live=true "
-      "num-buffers=215 ! npumel ! npuencoder model=%s ! "
+      "num-buffers=60 ! npumel ! npuencoder model=%s ! "
       "fakesink name=sink sync=true signal-handoffs=true");
   GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
   gint late = 0;
