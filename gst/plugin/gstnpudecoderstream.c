@@ -382,7 +382,7 @@ send_caps (GstNpuDecoder * self)
   self->sent_caps = !GST_PAD_IS_FLUSHING (self->srcpad);
 }
 
-/* Text is another stream than the audio that it comes from, and a sparse one. */
+/* Text is another stream than the audio that it comes from, and sparse. */
 static gboolean
 start_stream (GstNpuDecoder * self, GstEvent * event)
 {

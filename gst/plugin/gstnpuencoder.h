@@ -45,7 +45,7 @@ typedef struct
   gfloat peak;
   GstClockTime pts;
   gboolean discont;
-  guint generation;             /* older than the element's: result is dropped */
+  guint generation;             /* not the element's: result is dropped */
   gint64 submitted;             /* monotonic time, microseconds */
 } GstNpuEncoderSlot;
 
@@ -112,7 +112,7 @@ struct _GstNpuEncoder
 
   GstSegment segment;           /* of the sink pad */
   gboolean have_caps;
-  gboolean need_base;           /* the next buffer says where time counts from */
+  gboolean need_base;           /* time counts from the next buffer on */
 
   GstNpuEncoderSlot slots[NPU_ENCODER_MAX_DEPTH];
   guint first_slot;             /* the oldest in flight */

@@ -134,8 +134,8 @@ GST_START_TEST (state_changes_with_windows_in_flight_do_not_hang)
     GST_STATE_PAUSED, GST_STATE_PLAYING
   };
   GRand *random = new_random ("states");
-  gchar *description = g_strdup_printf ("audiotestsrc wave=saw freq=3 ! npumel ! "
-      "npuencoder depth=4 model=%s ! fakesink", test_model ());
+  gchar *description = g_strdup_printf ("audiotestsrc wave=saw freq=3 ! "
+      "npumel ! npuencoder depth=4 model=%s ! fakesink", test_model ());
   GstElement *pipeline = gst_parse_launch (description, NULL);
   GstBus *bus = gst_element_get_bus (pipeline);
   GstMessage *message;

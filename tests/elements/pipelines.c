@@ -277,8 +277,8 @@ wave_file (void)
   gchar *description;
 
   description = g_strdup_printf ("audiotestsrc num-buffers=200 "
-      "samplesperbuffer=1600 wave=saw freq=3 ! audio/x-raw,rate=16000,channels=1 ! "
-      "wavenc ! filesink location=%s", path);
+      "samplesperbuffer=1600 wave=saw freq=3 ! "
+      "audio/x-raw,rate=16000,channels=1 ! wavenc ! filesink location=%s", path);
   pipeline = gst_parse_launch (description, NULL);
   play (pipeline);
   gst_object_unref (pipeline);

@@ -76,7 +76,10 @@ g_cond_wait_until (GCond * cond, GMutex * mutex, gint64 end)
 
 /* The last owner of an object sees what the others did to it. */
 #define REF(name, Type) \
-  Type name (Type object) { __tsan_acquire (object); return NEXT (name) (object); }
+  Type name (Type object) { \
+    __tsan_acquire (object); \
+    return NEXT (name) (object); \
+  }
 #define UNREF(name, Type) \
   void name (Type object) { \
     __tsan_release (object); \
