@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* An instrumented build is ten times slower, so its hours are shorter. */
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HOUR 360                /* seconds */
 #else
 #define HOUR 3600
