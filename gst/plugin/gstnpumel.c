@@ -59,9 +59,12 @@ GST_DEBUG_CATEGORY (npumel_debug);
 #define LAYOUTS "layout = (string) { interleaved, non-interleaved }"
 #define PREFERRED(format) "audio/x-raw, format = (string) " format \
   ", rate = (int) 16000, channels = (int) 1, " LAYOUTS "; "
+/* GstAudioConverter mixes no more. */
+#define CHANNELS "[ 1, 63 ]"
+
 #define SINK_CAPS PREFERRED (GST_AUDIO_NE (F32)) PREFERRED (GST_AUDIO_NE (S16)) \
   "audio/x-raw, format = (string) " GST_AUDIO_FORMATS_ALL \
-  ", rate = (int) " RATES ", channels = (int) [ 1, 1024 ], " LAYOUTS
+  ", rate = (int) " RATES ", channels = (int) " CHANNELS ", " LAYOUTS
 
 struct _GstNpuMel
 {
@@ -606,7 +609,7 @@ gst_npu_mel_class_init (GstNpuMelClass * klass)
   GstElementClass *element_class = GST_ELEMENT_CLASS (klass);
   GstPadTemplate *sink = gst_static_pad_template_get (&sink_template);
   GstCaps *documented = gst_caps_from_string ("audio/x-raw, rate = (int) "
-      RATES ", channels = (int) [ 1, 1024 ], " LAYOUTS);
+      RATES ", channels = (int) " CHANNELS ", " LAYOUTS);
 
   GST_DEBUG_CATEGORY_INIT (npumel_debug, "npumel", 0, "log-mel front end");
   object_class->set_property = gst_npu_mel_set_property;

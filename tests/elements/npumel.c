@@ -76,6 +76,8 @@ GST_START_TEST (caps_that_are_not_audio_are_refused)
     "audio/x-raw, format=S16LE, rate=10, channels=1, layout=interleaved",
     "audio/x-raw, format=S16LE, rate=2147483647, channels=1, "
         "layout=interleaved",
+    "audio/x-raw, format=S16LE, rate=16000, channels=64, "
+        "channel-mask=(bitmask)0, layout=interleaved",
     "audio/x-raw, format=S16LE, rate=16000, channels=100000, "
         "channel-mask=(bitmask)0, layout=interleaved",
     "audio/x-raw, format=ENCODED, rate=16000, channels=1, layout=interleaved",
@@ -706,7 +708,7 @@ npumel_suite (void)
   suite_add_tcase (suite, tests);
   tcase_add_loop_test (tests, bands_are_those_that_downstream_takes, 0, 5);
   tcase_add_test (tests, caps_that_are_not_frames_are_refused);
-  tcase_add_loop_test (tests, caps_that_are_not_audio_are_refused, 0, 6);
+  tcase_add_loop_test (tests, caps_that_are_not_audio_are_refused, 0, 7);
   tcase_add_test (tests, mono_float_of_16_khz_is_preferred);
   tcase_add_test (tests, bands_may_change_in_the_stream);
   tcase_add_loop_test (tests, any_format_gives_the_frames_of_its_sound, 0,
