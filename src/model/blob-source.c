@@ -68,7 +68,8 @@ blob_source_map (NpuBlobSource * self, int descriptor, const char *name,
   if (fstat (descriptor, &status) < 0)
     return npu_error_set (error, NPU_EIO, "%s: %s", name, strerror (errno));
   if (!S_ISREG (status.st_mode))
-    return npu_error_set (error, NPU_EIO, "%s is not a regular file", name);
+    return npu_error_set (error, NPU_EIO, "%s is not a regular file; "
+        "name a ggml-*.bin file or a Hugging Face directory", name);
   if ((uintmax_t) status.st_size > PTRDIFF_MAX)
     return npu_error_set (error, NPU_ENOTSUP, "%s is too large for this "
         "machine's address space", name);
@@ -99,8 +100,9 @@ npu_blob_source_open (const char *path, NpuBlobSource ** source,
 
   *source = NULL;
   if (descriptor < 0 || fstat (descriptor, &status) < 0) {
-    result = npu_error_set (error, NPU_EIO, "cannot be opened: %s",
-        strerror (errno));
+    result = npu_error_set (error, NPU_EIO, "cannot be opened: %s; "
+        "check the path and who may read it, or leave the model unset for the "
+        "built-in one", strerror (errno));
     if (descriptor >= 0)
       close (descriptor);
     return result;
@@ -191,8 +193,8 @@ npu_blob_source_load (NpuBlobSource * self, const char *name,
   if (descriptor < 0) {
     if (errno == ENOENT)
       return NPU_OK;
-    return npu_error_set (error, NPU_EIO, "%s cannot be opened: %s", name,
-        strerror (errno));
+    return npu_error_set (error, NPU_EIO, "%s cannot be opened: %s; "
+        "check who may read it", name, strerror (errno));
   }
   result = blob_source_map (self, descriptor, name, error);
   close (descriptor);
