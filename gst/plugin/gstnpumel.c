@@ -127,9 +127,13 @@ choose_bands (GstNpuMel * self)
       GST_CAPS_INTERSECT_FIRST);
   guint bands = 0;
 
-  if (!gst_npu_mel_caps_get_bands (both, &bands))
-    GST_WARNING_OBJECT (self, "downstream takes no log-mel frames but %"
-        GST_PTR_FORMAT, allowed);
+  /* a peer that is shut down may take nothing; that is no error */
+  if (!gst_npu_mel_caps_get_bands (both, &bands)
+      && !GST_PAD_IS_FLUSHING (self->srcpad))
+    GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
+        ("What follows npumel takes no log-mel frames that it can make: link "
+            "npuencoder behind it, and remove caps filters that do not fit "
+            "the model."), ("downstream takes %" GST_PTR_FORMAT, allowed));
   gst_caps_unref (both);
   gst_caps_unref (allowed);
   gst_caps_unref (ours);

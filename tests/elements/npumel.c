@@ -64,6 +64,7 @@ GST_START_TEST (caps_that_are_not_frames_are_refused)
   gst_harness_set_src_caps_str (h, MONO_16K);
   fail_unless_equals_int (push_floats (h, &sample, 1, 0, 0),
       GST_FLOW_NOT_NEGOTIATED);
+  assert_message (h, GST_MESSAGE_ERROR, "link npuencoder behind it");
   mel_harness_free (h);
 }
 
