@@ -191,6 +191,24 @@ def transcribe(model, audio, full=False):
     return ([] if no_speech > NO_SPEECH_THRESHOLD else segments_of(tokens)), no_speech, tokens, maps
 
 
+def transcribe_long(model, audio):
+    """Segments of a recording of any length: each window starts where the last complete segment ended."""
+    start, longest, out = 0, 10 * voices.RATE, []
+    while start + features.FFT < len(audio):
+        window = audio[start:start + longest]
+        before = audio[max(0, start - 200):start] if start else None
+        raw = features.log_mel(window, before)
+        tokens, no_speech, _, _ = decode(model, features.normalise(raw, features.positions_of(len(raw))))
+        segments = [] if no_speech > NO_SPEECH_THRESHOLD else segments_of(tokens)
+        at = start / voices.RATE
+        complete = [s for s in segments if s[1] is not None]
+        out += [(a + at, b + at, words) for a, b, words in complete]
+        unfinished = tokens and tokens[-1] >= language.FIRST_TIME and (len(tokens) < 2 or tokens[-2] >= language.FIRST_TIME)
+        step = int(complete[-1][1] * voices.RATE) if complete and unfinished else len(window)
+        start += max(step, voices.RATE // 5)
+    return out
+
+
 def errors(said, heard):
     """Least substitutions, deletions and insertions."""
     row = list(range(len(heard) + 1))

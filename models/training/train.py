@@ -28,15 +28,19 @@ from model import Model
 
 POSITIONS_A_BATCH = 3200
 IGNORED = -1
+WRONG_WORDS = 0.08
 
 
-def collate(rows):
+def collate(rows, rng):
     size = max(len(r[1]) for r in rows)
     tokens = np.full((len(rows), size), language.END, np.int64)
     targets = np.full((len(rows), size), IGNORED, np.int64)
     spans = np.zeros((len(rows), size, 2), np.float32)
     for i, (_, given, wanted, span, _) in enumerate(rows):
         tokens[i, :len(given)] = given
+        # Now and then a wrong word before: the decoder must listen, not guess.
+        wrong = (tokens[i] < len(language.WORDS)) & (rng.random(size) < WRONG_WORDS)
+        tokens[i, wrong] = rng.integers(0, len(language.WORDS), int(wrong.sum()))
         targets[i, :len(wanted)] = wanted
         spans[i, :len(span)] = np.asarray(span, np.float32) / language.TIME_STEP
     phones = np.concatenate([np.asarray(r[4], np.int64) for r in rows])
@@ -59,7 +63,7 @@ def work(folder, seed, simple, full, out):
         bucket = buckets.setdefault(len(row[0]), [])
         bucket.append(row)
         if len(bucket) * len(row[0]) // 2 >= POSITIONS_A_BATCH:
-            out.put(collate(buckets.pop(len(row[0]))))
+            out.put(collate(buckets.pop(len(row[0])), source.rng))
 
 
 def orthogonalise(g, steps=5):

@@ -39,6 +39,7 @@ class Clips:
     def __init__(self, folder, newest=None):
         self.folder, self.newest = folder, newest
         self.known, self.talks, self.foreign, self.count = set(), [], [], 0
+        self.by_voice = {}
         self.refresh()
 
     def refresh(self):
@@ -54,8 +55,10 @@ class Clips:
                 if kind == "foreign":
                     self.foreign.append(clip)
                 else:
-                    talks.setdefault(number, []).append(clip)
-            self.talks.extend(talks.values())
+                    talks.setdefault((voice, number), []).append(clip)
+            for (voice, _), talk in talks.items():
+                self.talks.append((voice, talk))
+                self.by_voice.setdefault(voice, []).append(talk)
             self.count += len(rows)
 
 
@@ -141,7 +144,7 @@ class Disturbances:
                 if rng.random() < 0.5 and self.clips.foreign:
                     clip = self.clips.foreign[rng.integers(len(self.clips.foreign))]
                 else:
-                    talk = self.clips.talks[rng.integers(len(self.clips.talks))]
+                    _, talk = self.clips.talks[rng.integers(len(self.clips.talks))]
                     clip = talk[rng.integers(len(talk))]
                 sound = to_level(samples_of(clip))[:count - at]
                 out[at:at + len(sound)] += sound
@@ -275,11 +278,13 @@ class Windows:
     def layout(self, simple):
         """A stream: samples and segments of (words, times in seconds)."""
         rng = self.rng
-        talk = self.clips.talks[rng.integers(len(self.clips.talks))]
+        voice, talk = self.clips.talks[rng.integers(len(self.clips.talks))]
         chosen = list(rng.permutation(len(talk)))
-        count = 1 if simple else int(rng.choice([1, 1, 2, 2, 3, 3, 4]))
-        if count > len(chosen):
-            talk = talk + self.clips.talks[rng.integers(len(self.clips.talks))]
+        count = 1 if simple else int(rng.choice([1, 2, 2, 3, 3, 4, 5, 6]))
+        while count > len(chosen):
+            same = self.clips.by_voice[voice]
+            more = same[rng.integers(len(same))] if rng.random() < 0.8 else self.clips.talks[rng.integers(len(self.clips.talks))][1]
+            talk = talk + more
             chosen = list(rng.permutation(len(talk)))
         at = rng.uniform(0.0, 0.5) if simple or rng.random() < 0.8 else rng.uniform(0, 2.5)
         pieces, segments = [], []
