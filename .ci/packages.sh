@@ -16,7 +16,7 @@ play_packages=(
 # gstreamer1.0-x holds textoverlay
 test_packages=(
   check gstreamer1.0-tools gstreamer1.0-x pulseaudio pulseaudio-utils
-  espeak-ng flite festival festvox-kallpc16k
+  make espeak-ng libespeak-ng-dev flite flite1-dev
   python3 python3-numpy python3-gi
   gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0
   libasan8 libubsan1 libtsan2
