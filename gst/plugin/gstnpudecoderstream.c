@@ -113,6 +113,12 @@ push_transcript (GstNpuDecoder * self, GstBuffer * states,
   if (GST_BUFFER_DURATION_IS_VALID (states))
     end = start + GST_BUFFER_DURATION (states);
 
+  /* a clock that was set back is believed, or all that follows would be
+   * squeezed behind the last text */
+  if (GST_BUFFER_IS_DISCONT (states)
+      && GST_CLOCK_TIME_IS_VALID (self->position) && start < self->position)
+    self->position = start;
+
   if (transcript->count > 0)
     send_language (self, transcript->language);
   for (gsize i = 0; i < transcript->count && flow == GST_FLOW_OK; i++)
@@ -284,7 +290,8 @@ prepare (GstNpuDecoder * self, GstBuffer * states,
       || gst_buffer_get_size (states) / sizeof (gfloat) / self->width
       != meta->window.positions) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("A buffer of encoder states does not fit the model %s.",
+        ("A buffer of encoder states does not fit the model %s; link "
+            "npuencoder before this element.",
             npu_model_path (self->model)),
         ("%" G_GSIZE_FORMAT " bytes for %u rows of %u",
             gst_buffer_get_size (states), meta->window.positions,
@@ -328,7 +335,8 @@ decode_states (GstNpuDecoder * self, GstBuffer * states,
 
   if (!gst_buffer_map (states, &map, GST_MAP_READ)) {
     GST_ELEMENT_ERROR (self, RESOURCE, READ,
-        ("A buffer of encoder states cannot be read."), (NULL));
+        ("A buffer of encoder states cannot be mapped for reading; link "
+            "npuencoder directly before this element."), (NULL));
     return GST_FLOW_ERROR;
   }
   work.states = (const gfloat *) map.data;
@@ -427,7 +435,8 @@ start_segment (GstNpuDecoder * self, GstEvent * event)
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("Only encoder states in time format can be decoded."), (NULL));
+        ("Only encoder states in time format can be decoded; link npuencoder "
+            "before this element."), (NULL));
     gst_event_unref (event);
     return FALSE;
   }

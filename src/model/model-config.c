@@ -41,7 +41,8 @@ npu_config_set_field (NpuModelConfig * config, const NpuConfigField * field,
 {
   if (value < field->min || value > field->max)
     return npu_error_set (error, NPU_EFORMAT, "%s is %lld, it must be %u to "
-        "%u; download the model again", name, (long long) value, field->min, field->max);
+        "%u; download the model again", name, (long long) value, field->min,
+        field->max);
   *(uint32_t *) ((char *) config + field->offset) = (uint32_t) value;
   return NPU_OK;
 }

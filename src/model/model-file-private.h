@@ -56,8 +56,9 @@ void npu_model_make_printable (char *text);
 
 /**
  * npu_model_error_prefix:
- * Put "model 'PATH': " before the message in @error and make the whole
- * printable. @error may be NULL.
+ * Put "model 'PATH': " before the message in @error, a remedy behind it where
+ * it has none of its own behind a semicolon, and make the whole printable.
+ * @error may be NULL.
  *
  * Returns @status.
  */

@@ -53,6 +53,25 @@ npu_model_make_printable (char *text)
   }
 }
 
+/* What to do where the message itself does not say it behind a semicolon. */
+static const char *
+remedy (NpuStatus status, const char *message)
+{
+  if (strchr (message, ';'))
+    return "";
+  switch (status) {
+    case NPU_EFORMAT:
+      return "; the file is damaged or no model of Whisper: download or convert "
+          "it again";
+    case NPU_ENOTSUP:
+      return "; use a model of one of Whisper's shapes, tiny to large-v3-turbo";
+    case NPU_ENOMEM:
+      return "; close other programs or use a smaller model";
+    default:
+      return "; check the file and the medium that it is on";
+  }
+}
+
 NpuStatus
 npu_model_error_prefix (NpuError * error, NpuStatus status, const char *path)
 {
@@ -63,8 +82,9 @@ npu_model_error_prefix (NpuError * error, NpuStatus status, const char *path)
   if (!error)
     return status;
   memcpy (message, error->message, sizeof (message));
-  npu_error_set (error, status, "model '%s%s': %s", cut ? "..." : "",
-      cut ? path + length - SHOWN_PATH : path, message);
+  npu_error_set (error, status, "model '%s%s': %s%s", cut ? "..." : "",
+      cut ? path + length - SHOWN_PATH : path, message, remedy (status,
+          message));
   npu_model_make_printable (error->message);
   return status;
 }

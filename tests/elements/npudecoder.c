@@ -278,6 +278,25 @@ GST_START_TEST (a_window_that_overlaps_the_last_one_says_nothing_twice)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_clock_that_is_set_back_is_believed)
+{
+  Opened opened = open_model (test_model ());
+  GstHarness *h = new_decoder_harness (new_decoder (), opened.model);
+  Coverage *coverage = watch_coverage (h->sinkpad);
+  GstBuffer *states = new_states (1, POSITIONS, 10 * GST_SECOND, TRUE);
+
+  gst_harness_push (h, new_states (0, 0, 100 * GST_SECOND, TRUE));
+  fail_unless (coverage->position > 100 * GST_SECOND);
+  GST_BUFFER_FLAG_SET (states, GST_BUFFER_FLAG_DISCONT);
+  gst_harness_push (h, states);
+  fail_unless (coverage->position > 10 * GST_SECOND);
+  fail_unless (coverage->position <= 11 * GST_SECOND);
+  free_harness (h);
+  coverage_free (coverage);
+  close_model (&opened);
+}
+GST_END_TEST;
+
 GST_START_TEST (the_separator_ends_each_text)
 {
   Opened opened = open_model (test_model ());
@@ -623,6 +642,7 @@ npudecoder_suite (void)
   tcase_add_test (tcase, silence_gives_a_gap_and_an_answer);
   tcase_add_test (tcase,
       a_window_that_overlaps_the_last_one_says_nothing_twice);
+  tcase_add_test (tcase, a_clock_that_is_set_back_is_believed);
   tcase_add_test (tcase, the_separator_ends_each_text);
   tcase_add_test (tcase, the_stream_is_sparse_text);
   tcase_add_test (tcase, gaps_are_passed_on_and_clipped);

@@ -36,6 +36,8 @@ expect_error (const char *path, NpuStatus expected, const char *message)
     ck_assert_msg (status == expected, "%s: %s", npu_status_name (status),
         error.message);
   ck_assert_msg (strstr (error.message, path) != NULL, "%s", error.message);
+  /* behind a semicolon stands what to do */
+  ck_assert_msg (strchr (error.message, ';') != NULL, "%s", error.message);
   ck_assert_msg (strstr (error.message, message) != NULL,
       "'%s' does not say '%s'", error.message, message);
   ck_assert_ptr_null (strchr (error.message, '\n'));
