@@ -207,12 +207,19 @@ GST_START_TEST (an_error_from_downstream_after_eos_is_posted)
 }
 GST_END_TEST;
 
+/* Ten hours; instrumented builds are slower and hear one. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SECONDS 3600
+#else
+#define SECONDS 36000
+#endif
+
 static gpointer
-push_an_hour (gpointer data)
+push_hours (gpointer data)
 {
   GstFlowReturn flow = GST_FLOW_OK;
 
-  for (guint i = 0; i < 36000 && flow == GST_FLOW_OK; i++)
+  for (guint i = 0; i < SECONDS * 10 && flow == GST_FLOW_OK; i++)
     flow = push_frames (data, 10 * i, 10);
   return GINT_TO_POINTER (flow);
 }
@@ -226,7 +233,7 @@ GST_START_TEST (a_full_ring_makes_upstream_wait_and_a_flush_ends_that)
   GstStructure *stats;
 
   pretend_decoder (h);
-  thread = g_thread_new ("upstream", push_an_hour, h);
+  thread = g_thread_new ("upstream", push_hours, h);
   kept = gst_harness_pull (h);
   do {
     before = frames;
@@ -245,14 +252,13 @@ GST_START_TEST (a_full_ring_makes_upstream_wait_and_a_flush_ends_that)
 }
 GST_END_TEST;
 
-GST_START_TEST (an_hour_passes_without_loss)
+GST_START_TEST (ten_hours_pass_without_loss)
 {
   GstHarness *h = new_harness (new_encoder ());
-  const guint seconds = 3600;
   GThread *thread;
 
-  thread = g_thread_new ("upstream", push_an_hour, h);
-  for (guint i = 0; i < seconds; i++) {
+  thread = g_thread_new ("upstream", push_hours, h);
+  for (guint i = 0; i < SECONDS; i++) {
     GstBuffer *buffer = gst_harness_pull (h);
 
     fail_unless (buffer != NULL);
@@ -297,7 +303,7 @@ npuencoder_stress_suite (void)
   tcase_add_test (tcase, an_error_from_downstream_after_eos_is_posted);
   tcase_add_test (tcase,
       a_full_ring_makes_upstream_wait_and_a_flush_ends_that);
-  tcase_add_test (tcase, an_hour_passes_without_loss);
+  tcase_add_test (tcase, ten_hours_pass_without_loss);
   tcase_add_test (tcase, states_outlive_their_encoder);
   return suite;
 }
