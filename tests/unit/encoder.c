@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "count-allocations.h"
 #include "model-writer.h"
 #include "pipeline/ring.h"
 
@@ -194,6 +195,28 @@ START_TEST (slots_in_flight_together_keep_their_own_results)
 }
 END_TEST
 
+START_TEST (encoding_allocates_nothing)
+{
+  NpuEncoder *encoder = make_encoder (2);
+  NpuEncoderWindow window = make_window (0, FRAMES, CONTEXT);
+  NpuStatus status = NPU_OK;
+  long before;
+
+  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL), NPU_OK);
+  ck_assert_int_eq (npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER, NULL),
+      NPU_OK);
+  before = allocations_so_far ();
+  for (uint32_t i = 0; i < 20 && status == NPU_OK; i++) {
+    status = npu_encoder_submit (encoder, i % 2, &window, NULL);
+    if (status == NPU_OK)
+      status = npu_encoder_wait (encoder, i % 2, NPU_WAIT_FOREVER, NULL);
+  }
+  ck_assert_int_eq (allocations_so_far () - before, 0);
+  ck_assert_int_eq (status, NPU_OK);
+  npu_encoder_free (encoder);
+}
+END_TEST
+
 START_TEST (a_slot_is_busy_until_it_was_waited_for)
 {
   NpuEncoder *encoder = make_encoder (1);
@@ -324,6 +347,7 @@ main (void)
   tcase_add_test (tests, every_slot_and_every_encoder_gives_the_same_bits);
   tcase_add_test (tests, a_window_leaves_nothing_in_its_slot_for_the_next);
   tcase_add_test (tests, slots_in_flight_together_keep_their_own_results);
+  tcase_add_test (tests, encoding_allocates_nothing);
   tcase_add_test (tests, a_slot_is_busy_until_it_was_waited_for);
   tcase_add_test (tests, windows_that_do_not_fit_are_refused);
   tcase_add_test (tests, nan_and_infinity_in_frames_do_no_harm);
