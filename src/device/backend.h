@@ -75,6 +75,10 @@ struct NpuFence
   pthread_cond_t signalled;
   NpuFenceState state;
   NpuError result;              /* valid when signalled */
+  uint64_t started_ns;          /* likewise; 0 if the list never began */
+  uint64_t ended_ns;
+  void (*notify) (void *user);  /* NULL for nobody */
+  void *notify_user;
 };
 
 /* What a queue takes in and keeps until it signals the fence. */
@@ -91,8 +95,9 @@ struct NpuDeviceBackend
   const char *name;
 
   /* Make @resolved what a device opened with @options (never NULL) would use:
-   * a real number of threads, a static name of an instruction set or NULL. Two
-   * opens that resolve to the same share one device. Any thread; must not
+   * a real number of threads, a static name of an instruction set or NULL, and
+   * settings as they are in @options, checked, or NULL. Two opens that resolve
+   * to the same share one device. Any thread; must not
    * block. NPU_ENODEV when there is no such hardware, NPU_ENOTSUP when it
    * cannot do what @options ask for. */
   NpuStatus (*resolve) (const NpuDeviceOptions * options,
@@ -106,6 +111,14 @@ struct NpuDeviceBackend
 
   /* Free the device; nothing of it exists any more. May block. */
   void (*close) (NpuDevice * device);
+
+  /* The device's clock in nanoseconds; NULL for the monotonic one. Any thread;
+   * must not block. */
+  uint64_t (*now) (const NpuDevice * device);
+
+  /* The host has waited for something that ended at @ended_ns on that clock;
+   * NULL where clocks run by themselves. Any thread; must not block. */
+  void (*waited) (NpuDevice * device, uint64_t ended_ns);
 
   /* Sizes in bytes, a multiple of 64; 0 when they overflow. @rows and @width
    * may be 0, then any size. Any thread; must not block. */
@@ -167,11 +180,21 @@ extern const NpuDeviceBackend npu_cpu_backend;
  * npu_fence_signal:
  * End the wait for @fence, which is pending.
  *
- * @result  how the list ended; copied. The message may be empty.
+ * @result      how the list ended; copied. The message may be empty
+ * @started_ns  when it began to run, 0 if it never did
+ * @ended_ns    when it ended
  *
- * Any thread. The fence may be freed by its owner as soon as this is called.
+ * Any thread that holds no lock which the fence's owner may hold. The fence may
+ * be freed by its owner as soon as this is called.
  */
-void npu_fence_signal (NpuFence * fence, const NpuError * result);
+void npu_fence_signal (NpuFence * fence, const NpuError * result,
+    uint64_t started_ns, uint64_t ended_ns);
+
+/**
+ * npu_monotonic_now:
+ * Returns nanoseconds on the monotonic clock. Any thread.
+ */
+uint64_t npu_monotonic_now (void);
 
 /**
  * npu_operations_check:

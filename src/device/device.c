@@ -22,7 +22,7 @@ static NpuDevice *devices;      /* those that are open, under devices_lock */
 /* ------------------------------------------------------------ device */
 
 static bool
-same_isa (const char *a, const char *b)
+same_text (const char *a, const char *b)
 {
   return a == b || (a && b && strcmp (a, b) == 0);
 }
@@ -33,9 +33,36 @@ find_open (const NpuDeviceBackend * backend, const NpuDeviceOptions * options)
   for (NpuDevice * device = devices; device; device = device->next)
     if (device->backend == backend
         && device->options.threads == options->threads
-        && same_isa (device->options.isa, options->isa))
+        && same_text (device->options.isa, options->isa)
+        && same_text (device->options.settings, options->settings))
       return device;
   return NULL;
+}
+
+/* With the lock held. */
+static NpuStatus
+open_new (const NpuDeviceBackend * backend, const NpuDeviceOptions * resolved,
+    NpuDevice ** opened, NpuError * error)
+{
+  char *settings = NULL;
+  NpuDevice *device;
+  NpuStatus status;
+
+  if (resolved->settings && !(settings = strdup (resolved->settings)))
+    return npu_error_set (error, NPU_ENOMEM, "device open: out of memory");
+  status = backend->open (resolved, &device, error);
+  if (status != NPU_OK) {
+    free (settings);
+    return status;
+  }
+  device->backend = backend;
+  device->options = *resolved;
+  device->options.settings = settings;
+  atomic_init (&device->references, 1);
+  device->next = devices;
+  devices = device;
+  *opened = device;
+  return NPU_OK;
 }
 
 static NpuStatus
@@ -53,14 +80,7 @@ open_backend (const NpuDeviceBackend * backend,
   if (found) {
     atomic_fetch_add (&found->references, 1);
   } else {
-    status = backend->open (&resolved, &found, error);
-    if (status == NPU_OK) {
-      found->backend = backend;
-      found->options = resolved;
-      atomic_init (&found->references, 1);
-      found->next = devices;
-      devices = found;
-    }
+    status = open_new (backend, &resolved, &found, error);
   }
   pthread_mutex_unlock (&devices_lock);
   if (status == NPU_OK)
@@ -107,6 +127,7 @@ void
 npu_device_unref (NpuDevice * device)
 {
   NpuDevice **link = &devices;
+  char *settings;
 
   if (!device)
     return;
@@ -120,13 +141,22 @@ npu_device_unref (NpuDevice * device)
     link = &(*link)->next;
   *link = device->next;
   pthread_mutex_unlock (&devices_lock);
+  settings = (char *) device->options.settings;
   device->backend->close (device);
+  free (settings);
 }
 
 const NpuDeviceInfo *
 npu_device_info (const NpuDevice * device)
 {
   return &device->info;
+}
+
+uint64_t
+npu_device_now (const NpuDevice * device)
+{
+  return device->backend->now ? device->backend->now (device) :
+      npu_monotonic_now ();
 }
 
 const char *const *

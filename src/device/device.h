@@ -45,6 +45,7 @@ typedef enum
   NPU_OPERATION_CACHE_STORE,
   NPU_OPERATION_EMBED,
   NPU_OPERATION_VOCABULARY_TOP_K,
+  NPU_OPERATION_TILE,
   NPU_OPERATIONS
 } NpuOperationType;
 
@@ -55,6 +56,9 @@ typedef struct
   const char *name;             /* "cpu", as given to npu_device_open() */
   char description[160];        /* for people: processor, instruction set */
   bool emulated;                /* nothing that it measures is hardware's */
+  bool virtual_time;            /* npu_device_now() counts modelled time */
+  uint32_t queues;              /* that can exist at a time; 0: any number */
+  uint32_t queue_depth;         /* lists that may be pending in a queue */
   size_t buffer_alignment;      /* bytes; every buffer starts on a multiple */
   uint32_t context_step;        /* positions; contexts are rounded up to it */
   uint32_t operations;          /* bit (1 << NpuOperationType) if supported */
@@ -68,6 +72,8 @@ typedef struct
   uint32_t threads;             /* 0: as many as the process may run on */
   const char *isa;              /* NULL or "auto": best; else e.g. "c", "avx2",
                                  * "avx512" (cpu device only) */
+  const char *settings;         /* what only one device knows, as "key=value"
+                                 * with commas between; NULL for none */
 } NpuDeviceOptions;
 
 /**
@@ -104,6 +110,14 @@ NPU_API void npu_device_unref (NpuDevice * device);
  * Returns what the device is and can do; valid as long as @device. Any thread.
  */
 NPU_API const NpuDeviceInfo *npu_device_info (const NpuDevice * device);
+
+/**
+ * npu_device_now:
+ * Returns nanoseconds on the clock by which the device's times count: the
+ * monotonic clock, or modelled time where info.virtual_time says so. Any
+ * thread.
+ */
+NPU_API uint64_t npu_device_now (const NpuDevice * device);
 
 /**
  * npu_device_names:
@@ -423,6 +437,29 @@ typedef struct
   uint32_t split;               /* first token of the second range */
 } NpuVocabularyOperation;
 
+/* Kernels that work on tiles of a fixed size; their layouts are described in
+ * kernels/tiles/tiles.h. */
+typedef enum
+{
+  NPU_TILE_ATTENTION_INT8,
+  NPU_TILE_LAYER_NORM_INT8,
+  NPU_TILE_GEMM_INT8,
+  NPU_TILE_GELU_INT8,
+  NPU_TILE_ATTENTION_BF16,
+  NPU_TILE_LAYER_NORM_BF16,
+  NPU_TILE_GEMM_BF16,
+  NPU_TILE_GELU_BF16,
+  NPU_TILES
+} NpuTileKernel;
+
+/* output tile = kernel (input tile), for each of the view's tiles. */
+typedef struct
+{
+  NpuTileKernel kernel;
+  const NpuView *input;         /* rows: tiles, one behind another */
+  const NpuView *output;        /* likewise, apart from the input */
+} NpuTileOperation;
+
 typedef struct
 {
   NpuOperationType type;
@@ -436,8 +473,21 @@ typedef struct
     NpuCacheStoreOperation cache_store;
     NpuEmbedOperation embed;
     NpuVocabularyOperation vocabulary;
+    NpuTileOperation tile;
   };
 } NpuOperation;
+
+/**
+ * npu_tile_input_size:
+ * Returns the bytes of one input tile of @kernel. Any thread.
+ */
+NPU_API size_t npu_tile_input_size (NpuTileKernel kernel);
+
+/**
+ * npu_tile_output_size:
+ * Returns the bytes of one output tile of @kernel. Any thread.
+ */
+NPU_API size_t npu_tile_output_size (NpuTileKernel kernel);
 
 /**
  * npu_stem_scratch_size:
@@ -503,6 +553,28 @@ NPU_API void npu_queue_statistics (NpuQueue * queue,
  */
 NPU_API NpuStatus npu_fence_create (NpuDevice * device, NpuFence ** fence,
     NpuError * error);
+
+/**
+ * npu_fence_set_notify:
+ * Have @notify called whenever a list that was submitted with @fence ended.
+ *
+ * @notify  called by a thread of the device when npu_fence_wait() can see the
+ *          end. It must neither block for long nor touch the fence, and no
+ *          caller of the fence's functions may hold a lock that it takes. Not
+ *          called any more when npu_fence_free() has returned. NULL for nobody
+ *
+ * Only while the fence is idle.
+ */
+NPU_API void npu_fence_set_notify (NpuFence * fence,
+    void (*notify) (void *user), void *user);
+
+/**
+ * npu_fence_times:
+ * When the list that npu_fence_wait() last reported began to run and ended, on
+ * npu_device_now()'s clock; both 0 for one that never began.
+ */
+NPU_API void npu_fence_times (NpuFence * fence, uint64_t * started_ns,
+    uint64_t * ended_ns);
 
 /**
  * npu_fence_free:

@@ -11,6 +11,15 @@
 
 #define NS_PER_SECOND UINT64_C (1000000000)
 
+uint64_t
+npu_monotonic_now (void)
+{
+  struct timespec time;
+
+  clock_gettime (CLOCK_MONOTONIC, &time);
+  return (uint64_t) time.tv_sec * NS_PER_SECOND + (uint64_t) time.tv_nsec;
+}
+
 /* ------------------------------------------------------------ queues */
 
 NpuStatus
@@ -123,6 +132,25 @@ npu_fence_create (NpuDevice * device, NpuFence ** fence, NpuError * error)
 }
 
 void
+npu_fence_set_notify (NpuFence * fence, void (*notify) (void *user),
+    void *user)
+{
+  pthread_mutex_lock (&fence->lock);
+  fence->notify = notify;
+  fence->notify_user = user;
+  pthread_mutex_unlock (&fence->lock);
+}
+
+void
+npu_fence_times (NpuFence * fence, uint64_t * started_ns, uint64_t * ended_ns)
+{
+  pthread_mutex_lock (&fence->lock);
+  *started_ns = fence->started_ns;
+  *ended_ns = fence->ended_ns;
+  pthread_mutex_unlock (&fence->lock);
+}
+
+void
 npu_fence_free (NpuFence * fence)
 {
   if (!fence)
@@ -137,12 +165,18 @@ npu_fence_free (NpuFence * fence)
 }
 
 void
-npu_fence_signal (NpuFence * fence, const NpuError * result)
+npu_fence_signal (NpuFence * fence, const NpuError * result,
+    uint64_t started_ns, uint64_t ended_ns)
 {
   pthread_mutex_lock (&fence->lock);
   fence->result = *result;
+  fence->started_ns = started_ns;
+  fence->ended_ns = ended_ns;
   fence->state = NPU_FENCE_SIGNALLED;
   pthread_cond_broadcast (&fence->signalled);
+  /* under the lock, so that whoever frees the fence waits for it */
+  if (fence->notify)
+    fence->notify (fence->notify_user);
   pthread_mutex_unlock (&fence->lock);
 }
 
@@ -197,6 +231,8 @@ npu_fence_wait (NpuFence * fence, uint64_t timeout_ns, NpuError * error)
     status = fence->result.status;
     if (status != NPU_OK && error)
       *error = fence->result;
+    if (fence->device->backend->waited)
+      fence->device->backend->waited (fence->device, fence->ended_ns);
     fence->state = NPU_FENCE_IDLE;
   }
   pthread_mutex_unlock (&fence->lock);

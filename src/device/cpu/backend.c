@@ -53,6 +53,10 @@ resolve (const NpuDeviceOptions * options, NpuDeviceOptions * resolved,
   if (options->threads > MAX_THREADS)
     return npu_error_set (error, NPU_EINVAL,
         "%u threads; at most %d are supported", options->threads, MAX_THREADS);
+  if (options->settings && *options->settings)
+    return npu_error_set (error, NPU_EINVAL, "the cpu device has no settings, "
+        "but got \"%.64s\"; leave them out", options->settings);
+  resolved->settings = NULL;
   resolved->threads = options->threads ? options->threads :
       available_threads ();
   if (!isa || strcmp (isa, "auto") == 0)
@@ -102,6 +106,7 @@ describe (NpuCpuDevice * device, uint32_t threads)
       threads == 1 ? "" : "s");
   info->buffer_alignment = BUFFER_ALIGNMENT;
   info->context_step = 1;
+  info->queue_depth = NPU_CPU_QUEUE_DEPTH;
   info->operations = (1u << NPU_OPERATIONS) - 1;
   info->precisions = 1u << NPU_PRECISION_FLOAT32 | 1u << NPU_PRECISION_BF16
       | 1u << NPU_PRECISION_INT8;

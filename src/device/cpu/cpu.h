@@ -15,6 +15,9 @@
 /* Items of a vocabulary product that share a pass over the matrix. */
 #define NPU_CPU_VOCABULARY_ITEMS 16
 
+/* Lists that may be pending in a queue. */
+#define NPU_CPU_QUEUE_DEPTH 64
+
 /* Private memory of one thread of the pool. */
 typedef struct
 {

@@ -7,9 +7,8 @@
 #include "device/cpu/cpu.h"
 
 #include <stdlib.h>
-#include <time.h>
 
-#define RING 64                 /* lists that may be pending */
+#define RING NPU_CPU_QUEUE_DEPTH
 
 struct NpuCpuQueue
 {
@@ -26,15 +25,6 @@ struct NpuCpuQueue
   bool stop;
   NpuQueueStatistics statistics;
 };
-
-static uint64_t
-now_ns (void)
-{
-  struct timespec time;
-
-  clock_gettime (CLOCK_MONOTONIC, &time);
-  return (uint64_t) time.tv_sec * 1000000000 + (uint64_t) time.tv_nsec;
-}
 
 static bool
 is_cancelled (NpuCpuQueue * queue)
@@ -71,11 +61,12 @@ static void
 run_first (NpuCpuQueue * queue)
 {
   NpuList list = queue->ring[queue->first];
-  uint64_t start = now_ns ();
+  uint64_t started = npu_monotonic_now (), ended;
   NpuError result;
 
   pthread_mutex_unlock (&queue->lock);
   run_list (queue, &list, &result);
+  ended = npu_monotonic_now ();
   pthread_mutex_lock (&queue->lock);
   queue->first = (queue->first + 1) % RING;
   queue->count--;
@@ -83,12 +74,12 @@ run_first (NpuCpuQueue * queue)
     queue->to_cancel--;
   if (result.status != NPU_OK)
     queue->statistics.failures++;
-  queue->statistics.busy_ns += now_ns () - start;
+  queue->statistics.busy_ns += ended - started;
   pthread_cond_broadcast (&queue->ended);
   pthread_mutex_unlock (&queue->lock);
   /* The program first: who has waited for the fence may count on it. */
   npu_program_unref ((NpuProgram *) list.program);
-  npu_fence_signal (list.fence, &result);
+  npu_fence_signal (list.fence, &result, started, ended);
   pthread_mutex_lock (&queue->lock);
 }
 
