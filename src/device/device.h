@@ -59,6 +59,7 @@ typedef struct
   bool virtual_time;            /* npu_device_now() counts modelled time */
   uint32_t queues;              /* that can exist at a time; 0: any number */
   uint32_t queue_depth;         /* lists that may be pending in a queue */
+  uint64_t run_timeout_ns;      /* a list that runs longer hangs; 0: none does */
   size_t buffer_alignment;      /* bytes; every buffer starts on a multiple */
   uint32_t context_step;        /* positions; contexts are rounded up to it */
   uint32_t operations;          /* bit (1 << NpuOperationType) if supported */

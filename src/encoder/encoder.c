@@ -6,41 +6,34 @@
  */
 #include "encoder/encoder.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
+#include "encoder/block.h"
 #include "model/model-weights.h"
 
+#define DEFAULT_DEPTH 2
 /* conv1d_stem before the blocks, the final norm after them. */
 #define OPERATIONS_OUTSIDE 2
-#define OPERATIONS_PER_BLOCK 7
 
+/* What the operations of a slot point to: one entry per window. */
 typedef struct
 {
-  NpuBuffer *staged;
-  NpuBuffer *residual;          /* the stream that blocks add to */
-  NpuBuffer *narrow;            /* width: normed input, heads' output */
-  NpuBuffer *wide;              /* query, key and value; feed-forward */
-  NpuBuffer *states;            /* float32 rows */
-
-  /* What the operations point to. */
-  NpuStemItem stem;
-  NpuAttentionItem attention;
-  NpuView residual_view;
-  NpuView narrow_view;
-  NpuView wide_view;
-  NpuView states_view;
-
+  NpuStemItem stem[NPU_ENCODER_MAX_BATCH];
+  NpuAttentionItem attention[NPU_ENCODER_MAX_BATCH];
+  NpuView residual[NPU_ENCODER_MAX_BATCH];
+  NpuView narrow[NPU_ENCODER_MAX_BATCH];
+  NpuView wide[NPU_ENCODER_MAX_BATCH];
+  NpuView states[NPU_ENCODER_MAX_BATCH];
+  NpuView own_states[NPU_ENCODER_MAX_BATCH];    /* no buffer if foreign */
   NpuOperation *operations;
-  NpuFence *fence;
-  atomic_bool busy;
 } Slot;
 
 struct NpuEncoder
 {
   NpuModel *model;
-  NpuQueue *queue;
+  NpuExecutor *executor;
   uint32_t depth;
+  uint32_t batch;
   size_t operation_count;
   Slot slots[NPU_ENCODER_MAX_DEPTH];
 };
@@ -84,81 +77,19 @@ npu_encoder_positions (const NpuModel * model, NpuContext context,
 
 /* -------------------------------------------------- the list of operations */
 
-static NpuOperation
-layer_norm (const NpuView * input, const NpuView * output, uint32_t width,
-    NpuNormWeights weights)
-{
-  return (NpuOperation) {
-    .type = NPU_OPERATION_LAYER_NORM,
-    .batch = 1,
-    .layer_norm = {
-      .input = input,
-      .output = output,
-      .width = width,
-      .scale = weights.scale,
-      .shift = weights.shift,
-    },
-  };
-}
-
-static NpuOperation
-gemm (const NpuView * input, const NpuView * output, const NpuView * residual,
-    NpuLinearWeights weights)
-{
-  return (NpuOperation) {
-    .type = NPU_OPERATION_GEMM,
-    .batch = 1,
-    .gemm = {
-      .input = input,
-      .output = output,
-      .residual = residual,
-      .weight = weights.weight,
-      .bias = weights.bias,
-    },
-  };
-}
-
-static NpuOperation *
-list_block (NpuOperation * next, Slot * slot, const NpuModelConfig * config,
-    const NpuBlockWeights * weights)
-{
-  *next++ = layer_norm (&slot->residual_view, &slot->narrow_view,
-      config->audio_width, weights->attention_norm);
-  *next++ = gemm (&slot->narrow_view, &slot->wide_view, NULL,
-      weights->attention_input);
-  *next++ = (NpuOperation) {
-    .type = NPU_OPERATION_ATTENTION,
-    .batch = 1,
-    .attention = {
-      .items = &slot->attention,
-      .form = NPU_ATTENTION_FULL,
-      .width = config->audio_width,
-      .heads = config->audio_heads,
-    },
-  };
-  *next++ = gemm (&slot->narrow_view, &slot->residual_view,
-      &slot->residual_view, weights->attention_output);
-  *next++ = layer_norm (&slot->residual_view, &slot->narrow_view,
-      config->audio_width, weights->feed_norm);
-  *next = gemm (&slot->narrow_view, &slot->wide_view, NULL,
-      weights->feed_up);
-  next++->gemm.gelu = true;
-  *next++ = gemm (&slot->wide_view, &slot->residual_view,
-      &slot->residual_view, weights->feed_down);
-  return next;
-}
-
 static void
 list_operations (Slot * slot, const NpuModelConfig * config,
     const NpuPartWeights * weights)
 {
+  const NpuBlockViews views = {
+    slot->residual, slot->narrow, slot->wide, slot->attention
+  };
   NpuOperation *next = slot->operations;
 
   *next++ = (NpuOperation) {
     .type = NPU_OPERATION_CONV1D_STEM,
-    .batch = 1,
     .stem = {
-      .items = &slot->stem,
+      .items = slot->stem,
       .bands = config->bands,
       .width = config->audio_width,
       .conv1_weight = weights->conv1.weight,
@@ -169,89 +100,116 @@ list_operations (Slot * slot, const NpuModelConfig * config,
     },
   };
   for (uint32_t i = 0; i < config->audio_layers; i++)
-    next = list_block (next, slot, config, &weights->blocks[i]);
-  *next = layer_norm (&slot->residual_view, &slot->states_view,
-      config->audio_width, weights->final_norm);
-  next->layer_norm.output_rows = true;
+    next = npu_block_list (next, &views, config->audio_width,
+        config->audio_heads, &weights->blocks[i]);
+  *next = (NpuOperation) {
+    .type = NPU_OPERATION_LAYER_NORM,
+    .layer_norm = {
+      .input = slot->residual,
+      .output = slot->states,
+      .width = config->audio_width,
+      .scale = weights->final_norm.scale,
+      .shift = weights->final_norm.shift,
+      .output_rows = true,
+    },
+  };
 }
 
-/* Everything in a slot's list that depends on the window. */
+/* Everything in a slot's list that depends on window @index. */
 static void
-set_window (Slot * slot, const NpuEncoderWindow * window)
+set_window (Slot * slot, uint32_t index, const NpuEncoderWindow * window)
 {
-  slot->stem.frames[0] = window->frames[0];
-  slot->stem.frames[1] = window->frames[1];
-  slot->residual_view.rows = window->positions;
-  slot->narrow_view.rows = window->positions;
-  slot->wide_view.rows = window->positions;
-  slot->states_view.rows = window->positions;
-  slot->stem.output.rows = window->positions;
-  slot->attention.input.rows = window->positions;
-  slot->attention.output.rows = window->positions;
+  slot->stem[index].frames[0] = window->frames[0];
+  slot->stem[index].frames[1] = window->frames[1];
+  slot->stem[index].output.rows = window->positions;
+  slot->attention[index].input.rows = window->positions;
+  slot->attention[index].output.rows = window->positions;
+  slot->residual[index].rows = window->positions;
+  slot->narrow[index].rows = window->positions;
+  slot->wide[index].rows = window->positions;
+  slot->states[index] = window->states.buffer ? window->states :
+      slot->own_states[index];
+  slot->states[index].rows = window->positions;
 }
 
 /* ------------------------------------------------------ creation and end */
 
-static NpuStatus
-allocate_slot (Slot * slot, NpuModel * model, NpuError * error)
+/* A buffer of the slot, cut into one part for each window of a batch. */
+typedef struct
 {
-  NpuDevice *device = npu_model_device (model);
-  const NpuModelConfig *config = npu_model_config (model);
+  const char *name;
+  size_t size;                  /* of a part */
+} SlotBuffer;
+
+enum
+{
+  STAGED,
+  RESIDUAL,
+  NARROW,
+  WIDE,
+  STATES,
+  SLOT_BUFFERS
+};
+
+static void
+connect_window (Slot * slot, uint32_t index, NpuBuffer * const buffers[],
+    const SlotBuffer * wanted)
+{
+  NpuView views[SLOT_BUFFERS];
+
+  for (int i = 0; i < SLOT_BUFFERS; i++)
+    views[i] = (NpuView) {
+      .buffer = buffers[i],
+      .offset = index * wanted[i].size,
+    };
+  slot->stem[index].staged = views[STAGED];
+  slot->stem[index].output = views[RESIDUAL];
+  slot->residual[index] = views[RESIDUAL];
+  slot->narrow[index] = views[NARROW];
+  slot->wide[index] = views[WIDE];
+  slot->attention[index].input = views[WIDE];
+  slot->attention[index].output = views[NARROW];
+  slot->own_states[index] = views[STATES];
+}
+
+static NpuStatus
+allocate_slot (NpuEncoder * self, uint32_t index, bool foreign_states,
+    NpuError * error)
+{
+  NpuDevice *device = npu_model_device (self->model);
+  const NpuModelConfig *config = npu_model_config (self->model);
+  Slot *slot = &self->slots[index];
   uint32_t rows = config->audio_context;
   uint32_t width = config->audio_width;
   uint32_t widest = config->audio_feed_forward > 3 * width ?
       config->audio_feed_forward : 3 * width;
-  const struct
-  {
-    NpuBuffer **buffer;
-    size_t size;
-  } wanted[] = {
-    {&slot->staged, npu_stem_scratch_size (device, rows, config->bands,
+  size_t narrow = npu_device_activation_size (device, rows, width);
+  const SlotBuffer wanted[SLOT_BUFFERS] = {
+    [STAGED] = {"staged", npu_stem_scratch_size (device, rows, config->bands,
             width)},
-    {&slot->residual, npu_device_activation_size (device, rows, width)},
-    {&slot->narrow, npu_device_activation_size (device, rows, width)},
-    {&slot->wide, npu_device_activation_size (device, rows, widest)},
-    {&slot->states, (size_t) rows * width * sizeof (float)},
+    [RESIDUAL] = {"residual", narrow},
+    [NARROW] = {"narrow", narrow},
+    [WIDE] = {"wide", npu_device_activation_size (device, rows, widest)},
+    [STATES] = {"states", (size_t) rows * width * sizeof (float)},
   };
+  NpuBuffer *buffers[SLOT_BUFFERS] = { NULL };
 
-  for (size_t i = 0; i < sizeof (wanted) / sizeof (wanted[0]); i++) {
-    NpuStatus status = npu_buffer_create (device, wanted[i].size, 0,
-        wanted[i].buffer, error);
+  for (int i = 0; i < (foreign_states ? STATES : SLOT_BUFFERS); i++) {
+    NpuStatus status = npu_executor_buffer (self->executor, index,
+        wanted[i].name, wanted[i].size * self->batch, 0, &buffers[i], error);
 
     if (status != NPU_OK)
       return status;
   }
-  slot->operations = calloc (OPERATIONS_OUTSIDE +
-      (size_t) config->audio_layers * OPERATIONS_PER_BLOCK,
+  for (uint32_t i = 0; i < self->batch; i++)
+    connect_window (slot, i, buffers, wanted);
+  slot->operations = calloc (self->operation_count,
       sizeof (*slot->operations));
   if (!slot->operations)
     return npu_error_set (error, NPU_ENOMEM, "Out of memory for an encoder");
-  return npu_fence_create (device, &slot->fence, error);
-}
-
-static void
-connect_slot (Slot * slot)
-{
-  slot->residual_view.buffer = slot->residual;
-  slot->narrow_view.buffer = slot->narrow;
-  slot->wide_view.buffer = slot->wide;
-  slot->states_view.buffer = slot->states;
-  slot->stem.staged.buffer = slot->staged;
-  slot->stem.output.buffer = slot->residual;
-  slot->attention.input.buffer = slot->wide;
-  slot->attention.output.buffer = slot->narrow;
-}
-
-static void
-clear_slot (Slot * slot)
-{
-  npu_fence_free (slot->fence);
-  npu_buffer_unref (slot->staged);
-  npu_buffer_unref (slot->residual);
-  npu_buffer_unref (slot->narrow);
-  npu_buffer_unref (slot->wide);
-  npu_buffer_unref (slot->states);
-  free (slot->operations);
+  list_operations (slot, config, npu_model_part_weights (self->model,
+          NPU_MODEL_ENCODER));
+  return NPU_OK;
 }
 
 static NpuStatus
@@ -269,16 +227,21 @@ check_operations (const NpuModel * model, NpuError * error)
 }
 
 NpuStatus
-npu_encoder_create (NpuModel * model, uint32_t depth, NpuEncoder ** encoder,
-    NpuError * error)
+npu_encoder_create (NpuModel * model, const NpuEncoderOptions * options,
+    NpuEncoder ** encoder, NpuError * error)
 {
+  static const NpuEncoderOptions defaults = {
+    .executor = {.depth = DEFAULT_DEPTH}
+  };
   NpuEncoder *self;
   NpuStatus status;
 
-  if (!model || !encoder || depth < 1 || depth > NPU_ENCODER_MAX_DEPTH)
+  if (!options)
+    options = &defaults;
+  if (!model || !encoder || options->batch > NPU_ENCODER_MAX_BATCH)
     return npu_error_set (error, NPU_EINVAL,
-        "An encoder needs a model and 1 to %d slots, not %u",
-        NPU_ENCODER_MAX_DEPTH, depth);
+        "An encoder needs a model and at most %d windows in a slot, not %u",
+        NPU_ENCODER_MAX_BATCH, options->batch);
   status = check_operations (model, error);
   if (status != NPU_OK)
     return status;
@@ -287,18 +250,14 @@ npu_encoder_create (NpuModel * model, uint32_t depth, NpuEncoder ** encoder,
     return npu_error_set (error, NPU_ENOMEM, "Out of memory for an encoder");
 
   self->model = npu_model_ref (model);
-  self->depth = depth;
+  self->depth = options->executor.depth;
+  self->batch = options->batch ? options->batch : 1;
   self->operation_count = OPERATIONS_OUTSIDE +
-      (size_t) npu_model_config (model)->audio_layers * OPERATIONS_PER_BLOCK;
-  status = npu_queue_create (npu_model_device (model), &self->queue, error);
-  for (uint32_t i = 0; i < depth && status == NPU_OK; i++) {
-    status = allocate_slot (&self->slots[i], model, error);
-    if (status == NPU_OK) {
-      connect_slot (&self->slots[i]);
-      list_operations (&self->slots[i], npu_model_config (model),
-          npu_model_part_weights (model, NPU_MODEL_ENCODER));
-    }
-  }
+      (size_t) npu_model_config (model)->audio_layers * NPU_BLOCK_OPERATIONS;
+  status = npu_executor_create (npu_model_device (model), &options->executor,
+      &self->executor, error);
+  for (uint32_t i = 0; status == NPU_OK && i < self->depth; i++)
+    status = allocate_slot (self, i, options->foreign_states, error);
   if (status != NPU_OK) {
     npu_encoder_free (self);
     return status;
@@ -312,80 +271,143 @@ npu_encoder_free (NpuEncoder * encoder)
 {
   if (!encoder)
     return;
-  for (uint32_t i = 0; i < encoder->depth; i++)
-    if (encoder->slots[i].fence)
-      npu_fence_wait (encoder->slots[i].fence, NPU_WAIT_FOREVER, NULL);
-  npu_queue_free (encoder->queue);
-  for (uint32_t i = 0; i < encoder->depth; i++)
-    clear_slot (&encoder->slots[i]);
+  npu_executor_free (encoder->executor);
+  for (uint32_t i = 0; i < NPU_ENCODER_MAX_DEPTH; i++)
+    free (encoder->slots[i].operations);
   npu_model_unref (encoder->model);
   free (encoder);
+}
+
+NpuExecutor *
+npu_encoder_executor (const NpuEncoder * encoder)
+{
+  return encoder->executor;
 }
 
 /* --------------------------------------------------------------- running */
 
 NpuStatus
-npu_encoder_submit (NpuEncoder * encoder, uint32_t slot,
-    const NpuEncoderWindow * window, NpuError * error)
+npu_encoder_open (NpuEncoder * encoder, uint64_t id, uint32_t * slot)
 {
-  const NpuModelConfig *config = npu_model_config (encoder->model);
-  uint64_t frames = (uint64_t) window->frames[0].rows +
-      window->frames[1].rows;
-  Slot *self;
+  return npu_executor_open (encoder->executor, id, slot);
+}
+
+NpuStatus
+npu_encoder_upload (NpuEncoder * encoder, uint32_t slot,
+    const NpuView frames[2], NpuError * error)
+{
+  size_t frame_size =
+      npu_model_config (encoder->model)->bands * sizeof (float);
+  NpuStatus status = NPU_OK;
+
+  for (int i = 0; i < 2 && status == NPU_OK; i++)
+    if (frames[i].rows > 0)
+      status = npu_executor_stage (encoder->executor, slot, frames[i].buffer,
+          frames[i].offset, frames[i].rows * frame_size, error);
+  return status;
+}
+
+static NpuStatus
+check_windows (const NpuEncoder * encoder, const NpuEncoderWindow * windows,
+    uint32_t count, NpuError * error)
+{
+  uint32_t context = npu_model_config (encoder->model)->audio_context;
+
+  if (count < 1 || count > encoder->batch)
+    return npu_error_set (error, NPU_EINVAL,
+        "A slot takes 1 to %u windows, not %u", encoder->batch, count);
+  for (uint32_t i = 0; i < count; i++) {
+    uint64_t frames = (uint64_t) windows[i].frames[0].rows +
+        windows[i].frames[1].rows;
+
+    if (windows[i].positions < 1 || windows[i].positions > context ||
+        frames > 2 * (uint64_t) windows[i].positions)
+      return npu_error_set (error, NPU_EINVAL, "%llu frames do not fit in a "
+          "context of %u positions of %u", (unsigned long long) frames,
+          windows[i].positions, context);
+  }
+  return NPU_OK;
+}
+
+NpuStatus
+npu_encoder_submit (NpuEncoder * encoder, uint32_t slot,
+    const NpuEncoderWindow * windows, uint32_t count, NpuError * error)
+{
+  size_t row_size =
+      npu_model_config (encoder->model)->audio_width * sizeof (float);
+  NpuExecutorRun run = {
+    .count = encoder->operation_count,
+    .output_count = count,
+    .items = count,
+  };
   NpuStatus status;
+  Slot *self;
 
   if (slot >= encoder->depth)
     return npu_error_set (error, NPU_EINVAL, "The encoder has %u slots, not "
         "%u", encoder->depth, slot + 1);
-  if (window->positions < 1 || window->positions > config->audio_context ||
-      frames > 2 * (uint64_t) window->positions)
-    return npu_error_set (error, NPU_EINVAL, "%llu frames do not fit in a "
-        "context of %u positions of %u", (unsigned long long) frames,
-        window->positions, config->audio_context);
-  self = &encoder->slots[slot];
-  if (atomic_load (&self->busy))
-    return npu_error_set (error, NPU_EBUSY, "Slot %u is in flight", slot);
+  status = check_windows (encoder, windows, count, error);
+  if (status != NPU_OK)
+    return status;
   status = npu_model_wait (encoder->model, NPU_MODEL_ENCODER, 0, error);
   if (status == NPU_ETIMEDOUT)
     return npu_error_set (error, NPU_EBUSY, "The weights are being loaded");
   if (status != NPU_OK)
     return status;
 
-  set_window (self, window);
-  atomic_store (&self->busy, true);
-  status = npu_queue_submit (encoder->queue,
-      npu_model_program (encoder->model, NPU_MODEL_ENCODER),
-      self->operations, encoder->operation_count, self->fence, error);
-  if (status != NPU_OK)
-    atomic_store (&self->busy, false);
-  return status;
+  self = &encoder->slots[slot];
+  for (uint32_t i = 0; i < count; i++) {
+    set_window (self, i, &windows[i]);
+    run.outputs[i] = (NpuExecutorRange) {
+      self->states[i].buffer, self->states[i].offset,
+      windows[i].positions * row_size
+    };
+  }
+  for (size_t i = 0; i < encoder->operation_count; i++)
+    self->operations[i].batch = count;
+  run.operations = self->operations;
+  run.program = npu_model_program (encoder->model, NPU_MODEL_ENCODER);
+  return npu_executor_submit (encoder->executor, slot, &run, error);
 }
 
 NpuStatus
-npu_encoder_wait (NpuEncoder * encoder, uint32_t slot, uint64_t timeout_ns,
-    NpuError * error)
+npu_encoder_collect (NpuEncoder * encoder, uint64_t timeout_ns,
+    uint32_t * slot, NpuError * error)
 {
-  Slot *self;
-  NpuStatus status;
-
-  if (slot >= encoder->depth)
-    return npu_error_set (error, NPU_EINVAL, "The encoder has %u slots, not "
-        "%u", encoder->depth, slot + 1);
-  self = &encoder->slots[slot];
-  status = npu_fence_wait (self->fence, timeout_ns, error);
-  if (status == NPU_ETIMEDOUT)
-    return status;
-  if (status == NPU_OK)
-    status = npu_buffer_sync (self->states, NPU_SYNC_FROM_DEVICE, 0,
-        (size_t) self->states_view.rows *
-        npu_model_config (encoder->model)->audio_width * sizeof (float));
-  atomic_store (&self->busy, false);
-  return status;
+  return npu_executor_collect (encoder->executor, timeout_ns, slot, error);
 }
 
 const float *
-npu_encoder_states (NpuEncoder * encoder, uint32_t slot)
+npu_encoder_states (NpuEncoder * encoder, uint32_t slot, uint32_t index)
 {
-  return slot < encoder->depth ?
-      npu_buffer_host (encoder->slots[slot].states) : NULL;
+  const NpuView *states;
+
+  if (slot >= encoder->depth || index >= encoder->batch)
+    return NULL;
+  states = &encoder->slots[slot].states[index];
+  return states->buffer ? (const float *)
+      ((char *) npu_buffer_host (states->buffer) + states->offset) : NULL;
+}
+
+void
+npu_encoder_close (NpuEncoder * encoder, uint32_t slot)
+{
+  npu_executor_close (encoder->executor, slot);
+}
+
+NpuStatus
+npu_encoder_run (NpuEncoder * encoder, const NpuEncoderWindow * windows,
+    uint32_t count, uint32_t * slot, NpuError * error)
+{
+  NpuStatus status = npu_encoder_open (encoder, 0, slot);
+  uint32_t opened = *slot;
+
+  if (status != NPU_OK)
+    return npu_error_set (error, status, "Every slot is in use");
+  status = npu_encoder_submit (encoder, opened, windows, count, error);
+  if (status == NPU_OK)
+    status = npu_encoder_collect (encoder, NPU_WAIT_FOREVER, slot, error);
+  if (status != NPU_OK)
+    npu_encoder_close (encoder, opened);
+  return status;
 }

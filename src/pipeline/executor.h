@@ -41,16 +41,13 @@ typedef struct
   uint32_t depth;               /* slots, 1 ... NPU_EXECUTOR_MAX_DEPTH */
   uint32_t queues;              /* slots are dealt to them in turn; 0 means 1.
                                  * Runs of different queues may overlap */
-  uint64_t run_timeout_ns;      /* a run that takes longer hangs; 0 for
-                                 * NPU_EXECUTOR_RUN_TIMEOUT */
+  uint64_t run_timeout_ns;      /* a run that takes longer hangs; 0 for the
+                                 * device's own limit, if it has one */
   /* Called by a thread of the device when a run has ended; NULL for nobody.
    * See npu_fence_set_notify(). */
   void (*notify) (void *user);
   void *notify_user;
 } NpuExecutorOptions;
-
-/* Nanoseconds: more than any run of a window takes, and XRT's own limit. */
-#define NPU_EXECUTOR_RUN_TIMEOUT UINT64_C (2000000000)
 
 typedef struct
 {
@@ -66,7 +63,6 @@ typedef struct
   size_t count;
   uint32_t output_count;
   NpuExecutorRange outputs[NPU_EXECUTOR_OUTPUTS];
-  uint64_t id;                  /* window, tile or batch: for the timeline */
   uint32_t items;               /* windows or tiles in this run */
 } NpuExecutorRun;
 
@@ -112,10 +108,13 @@ NPU_API NpuStatus npu_executor_buffer (NpuExecutor * executor, uint32_t slot,
  * npu_executor_open:
  * Take the next free slot.
  *
+ * @id  of the window, tile or batch that it is for: for the timeline
+ *
  * Returns NPU_OK, or NPU_EBUSY when none is free: collect and close one. The
  * first refusal after a success counts as a stall.
  */
-NPU_API NpuStatus npu_executor_open (NpuExecutor * executor, uint32_t * slot);
+NPU_API NpuStatus npu_executor_open (NpuExecutor * executor, uint64_t id,
+    uint32_t * slot);
 
 /**
  * npu_executor_stage:

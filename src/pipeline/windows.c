@@ -12,6 +12,12 @@ earlier (uint64_t a, uint64_t b)
   return a < b ? a : b;
 }
 
+static uint64_t
+later (uint64_t a, uint64_t b)
+{
+  return a > b ? a : b;
+}
+
 /* First frame of a window that ends at @end at the latest. */
 static uint64_t
 window_first (const NpuWindows * windows, uint64_t end)
@@ -47,6 +53,7 @@ npu_windows_restart (NpuWindows * windows, uint64_t first)
   windows->due = first + windows->hop;
   windows->answered = false;
   windows->waiting = false;
+  windows->least_start = first;
 }
 
 /* After the end: is there something that no window has handed out? */
@@ -82,36 +89,94 @@ npu_windows_next (NpuWindows * windows, uint64_t newest, bool ended,
     windows->waiting_id = window->id;
     windows->waiting_frames = window->frames;
     windows->waiting_final = window->final;
+    windows->waiting_full = window->final
+        || window->frames == windows->window;
   } else {
     windows->due = end + windows->hop;
   }
   return true;
 }
 
+/* When the next driven window is due; behind frames that were left out, where
+ * time is short, not before it is full. */
+static uint64_t
+driven_due (const NpuWindows * windows)
+{
+  uint64_t full = windows->start + windows->window;
+
+  return windows->start > windows->covered ? full :
+      earlier (windows->covered + windows->hop, full);
+}
+
 bool
 npu_windows_answer (NpuWindows * windows, uint64_t id, uint64_t next)
 {
   uint64_t end;
-  bool full;
 
   if (!windows->waiting || id != windows->waiting_id)
     return false;
   windows->waiting = false;
   windows->answered = true;
 
-  full = windows->waiting_final || windows->waiting_frames == windows->window;
   end = windows->start + windows->waiting_frames;
-  if (next > end || (full && next <= windows->start))
+  if (next > end || (windows->waiting_full && next <= windows->start))
     next = end;
-  if (next > windows->start)
-    windows->start = next;
-  windows->due = earlier (end + windows->hop,
-      windows->start + windows->window);
+  windows->start = later (later (windows->start, next), windows->least_start);
+  windows->due = driven_due (windows);
   return true;
+}
+
+void
+npu_windows_set_lengths (NpuWindows * windows, uint32_t window, uint32_t hop)
+{
+  uint64_t last_due = windows->due - windows->hop;
+
+  windows->window = window < 1 ? 1 : window;
+  windows->hop = (uint32_t) earlier (hop < 1 ? 1 : hop, windows->window);
+  if (!windows->driven)
+    windows->due = last_due + windows->hop;
+  else if (!windows->waiting)
+    windows->due = driven_due (windows);
+}
+
+uint64_t
+npu_windows_waiting (const NpuWindows * windows, uint64_t newest)
+{
+  return newest > windows->due ? newest - windows->due : 0;
+}
+
+uint32_t
+npu_windows_drop (NpuWindows * windows, uint64_t newest, uint64_t * lost)
+{
+  uint64_t left_out = npu_windows_waiting (windows, newest) / windows->hop;
+  uint64_t first;
+
+  if (lost)
+    *lost = 0;
+  if (windows->driven) {
+    first = newest - earlier (newest, windows->window);
+    if (first <= later (windows->start, windows->least_start))
+      return 0;
+    left_out = later (left_out, 1);
+  } else {
+    if (left_out == 0)
+      return 0;
+    windows->due += left_out * windows->hop;
+    first = window_first (windows, windows->due);
+  }
+  if (lost && first > later (windows->covered, windows->least_start))
+    *lost = first - later (windows->covered, windows->least_start);
+  windows->least_start = first;
+  if (windows->driven && !windows->waiting) {
+    windows->start = first;
+    windows->due = newest;
+  }
+  return (uint32_t) left_out;
 }
 
 uint64_t
 npu_windows_first_needed (const NpuWindows * windows)
 {
-  return window_first (windows, windows->due);
+  return later (window_first (windows, windows->due),
+      windows->driven ? windows->least_start : 0);
 }

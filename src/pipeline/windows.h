@@ -43,6 +43,8 @@ typedef struct
   uint64_t waiting_id;
   uint32_t waiting_frames;
   bool waiting_final;
+  bool waiting_full;
+  uint64_t least_start;         /* driven: frames before it are left out */
 } NpuWindows;
 
 /**
@@ -89,6 +91,35 @@ NPU_API bool npu_windows_next (NpuWindows * windows, uint64_t newest,
  */
 NPU_API bool npu_windows_answer (NpuWindows * windows, uint64_t id,
     uint64_t next);
+
+/**
+ * npu_windows_set_lengths:
+ * From the next window on, windows are @window long and come every @hop, which
+ * is clamped to 1 ... @window.
+ */
+NPU_API void npu_windows_set_lengths (NpuWindows * windows, uint32_t window,
+    uint32_t hop);
+
+/**
+ * npu_windows_waiting:
+ * Returns how many frames, of those before @newest, have come after the next
+ * window was due; 0 while it is not.
+ */
+NPU_API uint64_t npu_windows_waiting (const NpuWindows * windows,
+    uint64_t newest);
+
+/**
+ * npu_windows_drop:
+ * Leave out windows so that the next one is the last that can be due before
+ * @newest. A driven one then starts @window before @newest, also when an
+ * answer is awaited that would let it start earlier.
+ *
+ * @lost  out: frames that no window covers therefore; may be NULL
+ *
+ * Returns how many windows are left out, 0 when the next one is that already.
+ */
+NPU_API uint32_t npu_windows_drop (NpuWindows * windows, uint64_t newest,
+    uint64_t * lost);
 
 /**
  * npu_windows_first_needed:

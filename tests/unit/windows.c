@@ -303,6 +303,109 @@ START_TEST (random_streams_lose_no_frame_and_end)
 }
 END_TEST
 
+START_TEST (dropped_fixed_windows_leave_the_newest_one_that_is_due)
+{
+  NpuWindows windows;
+  NpuWindow window;
+  uint64_t lost;
+
+  npu_windows_init (&windows, 100, 100, false);
+  ck_assert_uint_eq (npu_windows_drop (&windows, 199, &lost), 0);
+  ck_assert_uint_eq (lost, 0);
+  ck_assert_uint_eq (npu_windows_waiting (&windows, 430), 330);
+  ck_assert_uint_eq (npu_windows_drop (&windows, 430, &lost), 3);
+  ck_assert_uint_eq (lost, 300);
+  ck_assert_uint_eq (npu_windows_first_needed (&windows), 300);
+  ck_assert (npu_windows_next (&windows, 430, false, &window));
+  assert_window (&window, 300, 100, false);
+  ck_assert_uint_eq (npu_windows_drop (&windows, 499, &lost), 0);
+  ck_assert (npu_windows_next (&windows, 500, false, &window));
+  assert_window (&window, 400, 100, false);
+}
+END_TEST
+
+START_TEST (overlapping_windows_that_are_dropped_lose_few_frames)
+{
+  NpuWindows windows;
+  NpuWindow window;
+  uint64_t lost;
+
+  npu_windows_init (&windows, 100, 25, false);
+  ck_assert (npu_windows_next (&windows, 25, false, &window));
+  ck_assert_uint_eq (npu_windows_drop (&windows, 110, &lost), 2);
+  ck_assert_uint_eq (lost, 0);
+  ck_assert (npu_windows_next (&windows, 110, false, &window));
+  assert_window (&window, 0, 100, false);
+  ck_assert_uint_eq (npu_windows_drop (&windows, 310, &lost), 7);
+  ck_assert_uint_eq (lost, 100);
+  ck_assert (npu_windows_next (&windows, 310, false, &window));
+  assert_window (&window, 200, 100, false);
+}
+END_TEST
+
+START_TEST (a_driven_window_that_is_dropped_starts_late)
+{
+  NpuWindows windows;
+  NpuWindow window;
+  uint64_t lost;
+
+  npu_windows_init (&windows, 100, 20, true);
+  ck_assert (npu_windows_next (&windows, 20, false, &window));
+  ck_assert (npu_windows_answer (&windows, window.id, 10));
+  ck_assert_uint_eq (npu_windows_drop (&windows, 110, &lost), 0);
+  ck_assert_uint_eq (npu_windows_drop (&windows, 300, &lost), 13);
+  ck_assert_uint_eq (lost, 180);
+  ck_assert (npu_windows_next (&windows, 310, false, &window));
+  assert_window (&window, 200, 100, false);
+}
+END_TEST
+
+START_TEST (a_late_answer_does_not_bring_back_what_was_dropped)
+{
+  NpuWindows windows;
+  NpuWindow window;
+  uint64_t lost;
+
+  npu_windows_init (&windows, 100, 20, true);
+  ck_assert (npu_windows_next (&windows, 20, false, &window));
+  ck_assert_uint_gt (npu_windows_drop (&windows, 300, &lost), 0);
+  ck_assert_uint_eq (lost, 180);
+  ck_assert_uint_eq (npu_windows_first_needed (&windows), 200);
+  ck_assert_uint_eq (npu_windows_drop (&windows, 300, &lost), 0);
+  ck_assert (npu_windows_answer (&windows, window.id, 15));
+  ck_assert (!npu_windows_next (&windows, 299, false, &window));
+  ck_assert (npu_windows_next (&windows, 300, false, &window));
+  assert_window (&window, 200, 100, false);
+}
+END_TEST
+
+START_TEST (other_lengths_hold_from_the_next_window_on)
+{
+  NpuWindows windows;
+  NpuWindow window;
+
+  npu_windows_init (&windows, 100, 20, false);
+  for (uint64_t end = 20; end <= 200; end += 20)
+    ck_assert (npu_windows_next (&windows, end, false, &window));
+  npu_windows_set_lengths (&windows, 50, 40);
+  ck_assert (!npu_windows_next (&windows, 239, false, &window));
+  ck_assert (npu_windows_next (&windows, 240, false, &window));
+  assert_window (&window, 190, 50, false);
+  npu_windows_set_lengths (&windows, 100, 20);
+  ck_assert (npu_windows_next (&windows, 260, false, &window));
+  assert_window (&window, 160, 100, false);
+
+  npu_windows_init (&windows, 100, 20, true);
+  ck_assert (npu_windows_next (&windows, 20, false, &window));
+  npu_windows_set_lengths (&windows, 50, 60);
+  ck_assert_uint_eq (windows.hop, 50);
+  ck_assert (npu_windows_answer (&windows, window.id, 0));
+  ck_assert (!npu_windows_next (&windows, 49, false, &window));
+  ck_assert (npu_windows_next (&windows, 50, false, &window));
+  assert_window (&window, 0, 50, false);
+}
+END_TEST
+
 int
 main (void)
 {
@@ -328,6 +431,13 @@ main (void)
       a_restart_forgets_the_awaited_answer_and_keeps_the_ids);
   tcase_add_test (tests, nonsense_lengths_are_clamped);
   tcase_add_test (tests, random_streams_lose_no_frame_and_end);
+  tcase_add_test (tests,
+      dropped_fixed_windows_leave_the_newest_one_that_is_due);
+  tcase_add_test (tests,
+      overlapping_windows_that_are_dropped_lose_few_frames);
+  tcase_add_test (tests, a_driven_window_that_is_dropped_starts_late);
+  tcase_add_test (tests, a_late_answer_does_not_bring_back_what_was_dropped);
+  tcase_add_test (tests, other_lengths_hold_from_the_next_window_on);
   suite_add_tcase (suite, tests);
   runner = srunner_create (suite);
   srunner_run_all (runner, CK_ENV);
