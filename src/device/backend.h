@@ -84,7 +84,8 @@ struct NpuFence
 /* What a queue takes in and keeps until it signals the fence. */
 typedef struct
 {
-  const NpuProgram *program;    /* with a reference, dropped by the back end */
+  const NpuProgram *program;    /* with a reference, dropped by the back end;
+                                 * NULL where no operation has tensors */
   const NpuOperation *operations;       /* the caller's, unchanging */
   size_t count;                 /* may be 0 */
   NpuFence *fence;              /* pending; the back end signals it once */
@@ -204,7 +205,8 @@ uint64_t npu_monotonic_now (void);
  * Returns NPU_OK, or NPU_EINVAL or NPU_ENOTSUP with a message that names the
  * operation by its number and the field. Any thread; never blocks.
  */
-NpuStatus npu_operations_check (const NpuProgram * program,
-    const NpuOperation * operations, size_t count, NpuError * error);
+NpuStatus npu_operations_check (const NpuDevice * device,
+    const NpuProgram * program, const NpuOperation * operations, size_t count,
+    NpuError * error);
 
 #endif

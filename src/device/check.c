@@ -145,6 +145,8 @@ check_tensor (const Check * check, const char *field, uint32_t tensor,
 {
   const NpuTensorShape *shape;
 
+  if (!check->program)
+    return FAIL (check, field, "the list has no program");
   if (tensor >= check->program->tensors)
     return FAIL (check, field, "there is no tensor %u, the program has %u",
         tensor, check->program->tensors);
@@ -444,7 +446,7 @@ check_vocabulary (const Check * check)
 }
 
 NpuStatus
-npu_operations_check (const NpuProgram * program,
+npu_operations_check (const NpuDevice * device, const NpuProgram * program,
     const NpuOperation * operations, size_t count, NpuError * error)
 {
   static NpuStatus (*const checks[NPU_OPERATIONS]) (const Check *) = {
@@ -456,7 +458,6 @@ npu_operations_check (const NpuProgram * program,
     [NPU_OPERATION_EMBED] = check_embed,
     [NPU_OPERATION_VOCABULARY_TOP_K] = check_vocabulary,
   };
-  const NpuDevice *device = program->device;
 
   for (size_t i = 0; i < count; i++) {
     Check check = { program, device, device->backend, &operations[i], i,

@@ -529,6 +529,7 @@ NPU_API void npu_queue_free (NpuQueue * queue);
  * npu_queue_submit:
  * Hand over a list of operations on one program.
  *
+ * @program     NULL where no operation has tensors
  * @operations  and all that they point to stay the caller's and must not
  *              change until @fence is signalled
  * @fence       must be idle; signalled when the list ended, well or not

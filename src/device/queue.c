@@ -79,19 +79,22 @@ npu_queue_submit (NpuQueue * queue, const NpuProgram * program,
   NpuList list = { program, operations, count, fence };
   NpuStatus status;
 
-  if (!queue || !program || !fence || (count > 0 && !operations))
+  if (!queue || !fence || (count > 0 && !operations))
     return npu_error_set (error, NPU_EINVAL,
-        "submit: queue, program, operations and fence must not be NULL");
-  if (program->device != queue->device || fence->device != queue->device)
+        "submit: queue, operations and fence must not be NULL");
+  if ((program && program->device != queue->device)
+      || fence->device != queue->device)
     return npu_error_set (error, NPU_EINVAL,
         "submit: queue, program and fence belong to different devices");
-  status = npu_operations_check (program, operations, count, error);
+  status = npu_operations_check (queue->device, program, operations, count,
+      error);
   if (status != NPU_OK)
     return status;
   if (!take_fence (fence))
     return npu_error_set (error, NPU_EBUSY,
         "submit: the fence is in use; wait for it first");
-  npu_program_ref ((NpuProgram *) program);
+  if (program)
+    npu_program_ref ((NpuProgram *) program);
   status = queue->device->backend->queue_submit (queue, &list, error);
   if (status != NPU_OK) {
     npu_program_unref ((NpuProgram *) program);

@@ -133,13 +133,14 @@ encode_directly (const Expected * expected, guint positions, guint width)
   NpuEncoder *encoder;
   NpuModel *model;
   NpuError error;
+  uint32_t slot;
 
   fail_unless (npu_device_open ("auto", NULL, &device, &error) == NPU_OK);
   fail_unless (npu_model_open (test_model (), device, NPU_PRECISION_FLOAT32,
           &model, &error) == NPU_OK);
   fail_unless (npu_model_wait (model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
           &error) == NPU_OK);
-  fail_unless (npu_encoder_create (model, 1, &encoder, &error) == NPU_OK);
+  fail_unless (npu_encoder_create (model, NULL, &encoder, &error) == NPU_OK);
   fail_unless (npu_ring_create (device, 80, expected->frames, &ring,
           &error) == NPU_OK);
   for (guint i = 0; i < expected->frames; i++) {
@@ -150,10 +151,9 @@ encode_directly (const Expected * expected, guint positions, guint width)
     fail_unless (npu_ring_push (ring, frame, 1) == 1);
   }
   npu_ring_view (ring, 0, expected->frames, window.frames);
-  fail_unless (npu_encoder_submit (encoder, 0, &window, &error) == NPU_OK);
-  fail_unless (npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER,
+  fail_unless (npu_encoder_run (encoder, &window, 1, &slot,
           &error) == NPU_OK);
-  memcpy (states, npu_encoder_states (encoder, 0),
+  memcpy (states, npu_encoder_states (encoder, slot, 0),
       (gsize) positions * width * sizeof (gfloat));
   npu_encoder_free (encoder);
   npu_ring_free (ring);

@@ -75,6 +75,7 @@ encode (Runner * runner, const char *path, uint32_t count, uint32_t positions,
       sizeof (float));
   NpuEncoderWindow window = { .positions = positions };
   NpuError error;
+  uint32_t slot;
 
   npu_ring_reset (runner->ring, first);
   npu_ring_push (runner->ring, frames, count);
@@ -84,12 +85,11 @@ encode (Runner * runner, const char *path, uint32_t count, uint32_t positions,
   }
   if (npu_model_wait (runner->model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
           &error) != NPU_OK ||
-      npu_encoder_submit (runner->encoder, 0, &window, &error) != NPU_OK ||
-      npu_encoder_wait (runner->encoder, 0, NPU_WAIT_FOREVER,
-          &error) != NPU_OK)
+      npu_encoder_run (runner->encoder, &window, 1, &slot, &error) != NPU_OK)
     fail (&error);
-  write_values (out, npu_encoder_states (runner->encoder, 0),
+  write_values (out, npu_encoder_states (runner->encoder, slot, 0),
       (size_t) positions * config->audio_width);
+  npu_encoder_close (runner->encoder, slot);
   free (frames);
 }
 
@@ -194,7 +194,7 @@ main (int argc, char **argv)
   if (npu_device_open ("cpu", NULL, &device, &error) != NPU_OK ||
       npu_model_open (argv[1], device, (NpuPrecision) precision,
           &runner.model, &error) != NPU_OK ||
-      npu_encoder_create (runner.model, 1, &runner.encoder,
+      npu_encoder_create (runner.model, NULL, &runner.encoder,
           &error) != NPU_OK ||
       npu_decoder_create (runner.model, NULL, &runner.decoder,
           &error) != NPU_OK ||

@@ -129,8 +129,9 @@ run_window (Session * session, const NpuWindow * window)
 {
   NpuError error = { NPU_OK, "" };
   NpuTranscript transcript;
-  NpuEncoderWindow encoder_window;
+  NpuEncoderWindow encoder_window = { .positions = 0 };
   NpuDecoderWindow decoder_window = { NULL };
+  uint32_t slot;
 
   npu_ring_view (session->ring, window->first, window->frames,
       encoder_window.frames);
@@ -138,12 +139,10 @@ run_window (Session * session, const NpuWindow * window)
       NPU_CONTEXT_AUTO, window->frames);
   if (npu_model_wait (session->model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
           &error) != NPU_OK ||
-      npu_encoder_submit (session->encoder, 0, &encoder_window,
-          &error) != NPU_OK ||
-      npu_encoder_wait (session->encoder, 0, NPU_WAIT_FOREVER,
+      npu_encoder_run (session->encoder, &encoder_window, 1, &slot,
           &error) != NPU_OK)
     fail (&error);
-  decoder_window.states = npu_encoder_states (session->encoder, 0);
+  decoder_window.states = npu_encoder_states (session->encoder, slot, 0);
   decoder_window.positions = encoder_window.positions;
   decoder_window.valid = (window->frames + 1) / 2;
   decoder_window.silent = npu_ring_peak (session->ring, window->first,
@@ -154,6 +153,7 @@ run_window (Session * session, const NpuWindow * window)
   if (npu_decoder_decode (session->decoder, &decoder_window, &transcript,
           &error) != NPU_OK)
     fail (&error);
+  npu_encoder_close (session->encoder, slot);
   print_window (session, window, &transcript);
   session->decoded++;
   npu_windows_answer (&session->windows, window->id,
@@ -226,7 +226,7 @@ main (int argc, char **argv)
   if (npu_device_open ("cpu", NULL, &device, &error) != NPU_OK ||
       npu_model_open (path, device, precision, &session.model,
           &error) != NPU_OK ||
-      npu_encoder_create (session.model, 1, &session.encoder,
+      npu_encoder_create (session.model, NULL, &session.encoder,
           &error) != NPU_OK ||
       npu_decoder_create (session.model, &options, &session.decoder,
           &error) != NPU_OK ||

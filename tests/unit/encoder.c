@@ -64,11 +64,15 @@ teardown (void)
 }
 
 static NpuEncoder *
-make_encoder (uint32_t depth)
+make_encoder (uint32_t depth, uint32_t batch)
 {
+  const NpuEncoderOptions options = {
+    .executor = {.depth = depth},
+    .batch = batch,
+  };
   NpuEncoder *encoder;
 
-  ck_assert_int_eq (npu_encoder_create (model, depth, &encoder, NULL),
+  ck_assert_int_eq (npu_encoder_create (model, &options, &encoder, NULL),
       NPU_OK);
   ck_assert_int_eq (npu_model_wait (model, NPU_MODEL_ENCODER,
           NPU_WAIT_FOREVER, NULL), NPU_OK);
@@ -85,18 +89,30 @@ make_window (uint64_t first, uint32_t frames, uint32_t positions)
   return window;
 }
 
-static void
-encode (NpuEncoder * encoder, uint32_t slot, const NpuEncoderWindow * window,
-    float *states)
+static uint32_t
+encode (NpuEncoder * encoder, const NpuEncoderWindow * window, float *states)
 {
   NpuError error;
-  NpuStatus status = npu_encoder_submit (encoder, slot, window, &error);
+  uint32_t slot;
+  NpuStatus status = npu_encoder_run (encoder, window, 1, &slot, &error);
 
   ck_assert_msg (status == NPU_OK, "%s", error.message);
-  ck_assert_int_eq (npu_encoder_wait (encoder, slot, NPU_WAIT_FOREVER, NULL),
-      NPU_OK);
-  memcpy (states, npu_encoder_states (encoder, slot),
+  memcpy (states, npu_encoder_states (encoder, slot, 0),
       window->positions * WIDTH * sizeof (*states));
+  npu_encoder_close (encoder, slot);
+  return slot;
+}
+
+static void
+submit (NpuEncoder * encoder, const NpuEncoderWindow * windows, uint32_t count)
+{
+  NpuError error;
+  NpuStatus status;
+  uint32_t slot;
+
+  ck_assert_int_eq (npu_encoder_open (encoder, 0, &slot), NPU_OK);
+  status = npu_encoder_submit (encoder, slot, windows, count, &error);
+  ck_assert_msg (status == NPU_OK, "%s", error.message);
 }
 
 static bool
@@ -139,15 +155,17 @@ END_TEST
 
 START_TEST (every_slot_and_every_encoder_gives_the_same_bits)
 {
-  NpuEncoder *encoders[2] = { make_encoder (3), make_encoder (1) };
+  NpuEncoder *encoders[2] = { make_encoder (3, 1), make_encoder (1, 1) };
   NpuEncoderWindow window = make_window (3, 61, CONTEXT);
   float expected[CONTEXT * WIDTH], states[CONTEXT * WIDTH];
+  uint32_t slots = 0;
 
-  encode (encoders[1], 0, &window, expected);
-  for (uint32_t slot = 0; slot < 3; slot++) {
-    encode (encoders[0], slot, &window, states);
+  encode (encoders[1], &window, expected);
+  for (int i = 0; i < 3; i++) {
+    slots |= 1u << encode (encoders[0], &window, states);
     ck_assert (equal_states (expected, states, CONTEXT));
   }
+  ck_assert_uint_eq (slots, 7);
   npu_encoder_free (encoders[0]);
   npu_encoder_free (encoders[1]);
 }
@@ -155,15 +173,15 @@ END_TEST
 
 START_TEST (a_window_leaves_nothing_in_its_slot_for_the_next)
 {
-  NpuEncoder *encoder = make_encoder (1);
+  NpuEncoder *encoder = make_encoder (1, 1);
   NpuEncoderWindow small = make_window (0, 15, 8);
   NpuEncoderWindow large = make_window (0, FRAMES, CONTEXT);
   float expected[CONTEXT * WIDTH], states[CONTEXT * WIDTH];
 
-  encode (encoder, 0, &small, expected);
-  encode (encoder, 0, &large, states);
+  encode (encoder, &small, expected);
+  encode (encoder, &large, states);
   ck_assert (!equal_states (expected, states, 8));
-  encode (encoder, 0, &small, states);
+  encode (encoder, &small, states);
   ck_assert (equal_states (expected, states, 8));
   npu_encoder_free (encoder);
 }
@@ -171,45 +189,104 @@ END_TEST
 
 START_TEST (slots_in_flight_together_keep_their_own_results)
 {
-  NpuEncoder *encoder = make_encoder (4);
+  NpuEncoder *encoder = make_encoder (4, 1);
   float expected[4][CONTEXT * WIDTH];
 
   for (uint32_t slot = 0; slot < 4; slot++) {
     NpuEncoderWindow window = make_window (slot, 40 + slot, CONTEXT);
 
-    encode (encoder, 0, &window, expected[slot]);
+    encode (encoder, &window, expected[slot]);
   }
-  for (uint32_t slot = 0; slot < 4; slot++) {
-    NpuEncoderWindow window = make_window (slot, 40 + slot, CONTEXT);
+  for (uint32_t i = 0; i < 4; i++) {
+    NpuEncoderWindow window = make_window (i, 40 + i, CONTEXT);
 
-    ck_assert_int_eq (npu_encoder_submit (encoder, slot, &window, NULL),
-        NPU_OK);
+    submit (encoder, &window, 1);
   }
-  for (uint32_t slot = 0; slot < 4; slot++) {
-    ck_assert_int_eq (npu_encoder_wait (encoder, slot, NPU_WAIT_FOREVER,
+  for (uint32_t i = 0; i < 4; i++) {
+    uint32_t slot;
+
+    ck_assert_int_eq (npu_encoder_collect (encoder, NPU_WAIT_FOREVER, &slot,
             NULL), NPU_OK);
-    ck_assert (equal_states (expected[slot],
-            npu_encoder_states (encoder, slot), CONTEXT));
+    ck_assert (equal_states (expected[i],
+            npu_encoder_states (encoder, slot, 0), CONTEXT));
+    npu_encoder_close (encoder, slot);
   }
   npu_encoder_free (encoder);
 }
 END_TEST
 
+START_TEST (windows_of_a_batch_give_the_bits_of_single_ones)
+{
+  NpuEncoder *encoder = make_encoder (2, 3);
+  NpuEncoderWindow windows[3] = {
+    make_window (0, FRAMES, CONTEXT), make_window (5, 31, 16),
+    make_window (7, 1, 1)
+  };
+  float expected[3][CONTEXT * WIDTH];
+
+  for (int i = 0; i < 3; i++)
+    encode (encoder, &windows[i], expected[i]);
+  for (int round = 0; round < 4; round++) {
+    uint32_t slot;
+
+    ck_assert_int_eq (npu_encoder_run (encoder, windows, 3, &slot, NULL),
+        NPU_OK);
+    for (uint32_t i = 0; i < 3; i++)
+      ck_assert (equal_states (expected[i],
+              npu_encoder_states (encoder, slot, i), windows[i].positions));
+    npu_encoder_close (encoder, slot);
+  }
+  npu_encoder_free (encoder);
+}
+END_TEST
+
+START_TEST (states_go_to_the_buffer_that_the_window_brings)
+{
+  const NpuEncoderOptions options = {
+    .executor = {.depth = 1},
+    .foreign_states = true,
+  };
+  NpuEncoder *encoder = make_encoder (1, 1), *foreign;
+  NpuEncoderWindow window = make_window (0, FRAMES, CONTEXT);
+  float expected[CONTEXT * WIDTH];
+  NpuBuffer *buffer;
+  uint32_t slot;
+
+  encode (encoder, &window, expected);
+  ck_assert_int_eq (npu_encoder_create (model, &options, &foreign, NULL),
+      NPU_OK);
+  /* without a buffer there is no place for them */
+  ck_assert_int_eq (npu_encoder_run (foreign, &window, 1, &slot, NULL),
+      NPU_EINVAL);
+  ck_assert_int_eq (npu_buffer_create (device, 2 * sizeof (expected), 0,
+          &buffer, NULL), NPU_OK);
+  window.states = (NpuView) {.buffer = buffer,.offset = sizeof (expected) };
+  ck_assert_int_eq (npu_encoder_run (foreign, &window, 1, &slot, NULL),
+      NPU_OK);
+  ck_assert_ptr_eq (npu_encoder_states (foreign, slot, 0),
+      (char *) npu_buffer_host (buffer) + sizeof (expected));
+  ck_assert (equal_states (expected, npu_encoder_states (foreign, slot, 0),
+          CONTEXT));
+  npu_encoder_free (foreign);
+  npu_encoder_free (encoder);
+  npu_buffer_unref (buffer);
+}
+END_TEST
+
 START_TEST (encoding_allocates_nothing)
 {
-  NpuEncoder *encoder = make_encoder (2);
+  NpuEncoder *encoder = make_encoder (2, 1);
   NpuEncoderWindow window = make_window (0, FRAMES, CONTEXT);
   NpuStatus status = NPU_OK;
-  long before;
+  long before = 0;
 
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL), NPU_OK);
-  ck_assert_int_eq (npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER, NULL),
-      NPU_OK);
-  before = allocations_so_far ();
   for (uint32_t i = 0; i < 20 && status == NPU_OK; i++) {
-    status = npu_encoder_submit (encoder, i % 2, &window, NULL);
-    if (status == NPU_OK)
-      status = npu_encoder_wait (encoder, i % 2, NPU_WAIT_FOREVER, NULL);
+    uint32_t slot;
+
+    if (i == 2)
+      before = allocations_so_far ();
+    status = npu_encoder_run (encoder, &window, 1, &slot, NULL);
+    npu_encoder_close (encoder, slot);
   }
   ck_assert_int_eq (allocations_so_far () - before, 0);
   ck_assert_int_eq (status, NPU_OK);
@@ -217,17 +294,19 @@ START_TEST (encoding_allocates_nothing)
 }
 END_TEST
 
-START_TEST (a_slot_is_busy_until_it_was_waited_for)
+START_TEST (a_slot_is_busy_until_it_is_closed)
 {
-  NpuEncoder *encoder = make_encoder (1);
+  NpuEncoder *encoder = make_encoder (1, 1);
   NpuEncoderWindow window = make_window (0, 40, CONTEXT);
+  uint32_t slot;
 
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL), NPU_OK);
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL),
-      NPU_EBUSY);
-  ck_assert_int_eq (npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER, NULL),
-      NPU_OK);
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL), NPU_OK);
+  submit (encoder, &window, 1);
+  ck_assert_int_eq (npu_encoder_open (encoder, 0, &slot), NPU_EBUSY);
+  ck_assert_int_eq (npu_encoder_collect (encoder, NPU_WAIT_FOREVER, &slot,
+          NULL), NPU_OK);
+  ck_assert_int_eq (npu_encoder_open (encoder, 0, &slot), NPU_EBUSY);
+  npu_encoder_close (encoder, slot);
+  submit (encoder, &window, 1);
   /* Freed in flight. */
   npu_encoder_free (encoder);
 }
@@ -235,35 +314,46 @@ END_TEST
 
 START_TEST (windows_that_do_not_fit_are_refused)
 {
-  NpuEncoder *encoder = make_encoder (1);
-  NpuEncoderWindow window = make_window (0, 40, CONTEXT);
+  NpuEncoder *encoder = make_encoder (1, 1);
+  NpuEncoderOptions options = {.executor = {.depth = 0} };
+  NpuEncoderWindow windows[2] = { make_window (0, 40, CONTEXT) };
+  uint32_t slot;
 
-  ck_assert_int_eq (npu_encoder_submit (encoder, 1, &window, NULL),
+  ck_assert_int_eq (npu_encoder_submit (encoder, 1, windows, 1, NULL),
       NPU_EINVAL);
-  ck_assert_int_eq (npu_encoder_wait (encoder, 1, 0, NULL), NPU_EINVAL);
-  ck_assert_ptr_null (npu_encoder_states (encoder, 1));
-  window.positions = 0;
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL),
+  ck_assert_ptr_null (npu_encoder_states (encoder, 1, 0));
+  ck_assert_ptr_null (npu_encoder_states (encoder, 0, 1));
+  windows[1] = windows[0];
+  ck_assert_int_eq (npu_encoder_run (encoder, windows, 2, &slot, NULL),
       NPU_EINVAL);
-  window.positions = CONTEXT + 1;
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL),
+  windows[0].positions = 0;
+  ck_assert_int_eq (npu_encoder_run (encoder, windows, 1, &slot, NULL),
       NPU_EINVAL);
-  window.positions = 19;
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL),
+  windows[0].positions = CONTEXT + 1;
+  ck_assert_int_eq (npu_encoder_run (encoder, windows, 1, &slot, NULL),
       NPU_EINVAL);
-  window.positions = 20;
-  ck_assert_int_eq (npu_encoder_submit (encoder, 0, &window, NULL), NPU_OK);
+  windows[0].positions = 19;
+  ck_assert_int_eq (npu_encoder_run (encoder, windows, 1, &slot, NULL),
+      NPU_EINVAL);
+  windows[0].positions = 20;
+  ck_assert_int_eq (npu_encoder_run (encoder, windows, 1, &slot, NULL),
+      NPU_OK);
   npu_encoder_free (encoder);
-  ck_assert_int_eq (npu_encoder_create (model, 0, &encoder, NULL),
+  ck_assert_int_eq (npu_encoder_create (model, &options, &encoder, NULL),
       NPU_EINVAL);
-  ck_assert_int_eq (npu_encoder_create (model, NPU_ENCODER_MAX_DEPTH + 1,
-          &encoder, NULL), NPU_EINVAL);
+  options.executor.depth = NPU_ENCODER_MAX_DEPTH + 1;
+  ck_assert_int_eq (npu_encoder_create (model, &options, &encoder, NULL),
+      NPU_EINVAL);
+  options.executor.depth = 1;
+  options.batch = NPU_ENCODER_MAX_BATCH + 1;
+  ck_assert_int_eq (npu_encoder_create (model, &options, &encoder, NULL),
+      NPU_EINVAL);
 }
 END_TEST
 
 START_TEST (nan_and_infinity_in_frames_do_no_harm)
 {
-  NpuEncoder *encoder = make_encoder (1);
+  NpuEncoder *encoder = make_encoder (1, 1);
   float frames[BANDS * 4], states[CONTEXT * WIDTH];
   NpuEncoderWindow window;
 
@@ -273,7 +363,7 @@ START_TEST (nan_and_infinity_in_frames_do_no_harm)
   npu_ring_push (ring, frames, 4);
   ck_assert (npu_ring_peak (ring, 0, 4) == -3);
   window = make_window (0, 4, 8);
-  encode (encoder, 0, &window, states);
+  encode (encoder, &window, states);
   ck_assert (equal_states (states, states, 8));
   npu_encoder_free (encoder);
 }
@@ -292,20 +382,21 @@ run_stream (void *user)
   Stream *stream = user;
   NpuEncoder *encoder = NULL;
 
-  if (npu_encoder_create (model, 2, &encoder, NULL) != NPU_OK) {
+  if (npu_encoder_create (model, NULL, &encoder, NULL) != NPU_OK) {
     stream->wrong = true;
     return NULL;
   }
   npu_model_wait (model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER, NULL);
   for (uint32_t i = 0; i < 20; i++) {
     NpuEncoderWindow window = { .positions = CONTEXT };
+    uint32_t slot;
 
     npu_ring_view (ring, 0, FRAMES, window.frames);
     stream->wrong |=
-        npu_encoder_submit (encoder, i % 2, &window, NULL) != NPU_OK ||
-        npu_encoder_wait (encoder, i % 2, NPU_WAIT_FOREVER, NULL) != NPU_OK ||
-        !equal_states (npu_encoder_states (encoder, i % 2), stream->expected,
-        CONTEXT);
+        npu_encoder_run (encoder, &window, 1, &slot, NULL) != NPU_OK ||
+        !equal_states (npu_encoder_states (encoder, slot, 0),
+        stream->expected, CONTEXT);
+    npu_encoder_close (encoder, slot);
   }
   npu_encoder_free (encoder);
   return NULL;
@@ -313,12 +404,12 @@ run_stream (void *user)
 
 START_TEST (streams_that_share_a_model_do_not_disturb_each_other)
 {
-  NpuEncoder *encoder = make_encoder (1);
+  NpuEncoder *encoder = make_encoder (1, 1);
   NpuEncoderWindow window = make_window (0, FRAMES, CONTEXT);
   float expected[CONTEXT * WIDTH];
   Stream streams[3];
 
-  encode (encoder, 0, &window, expected);
+  encode (encoder, &window, expected);
   for (int i = 0; i < 3; i++) {
     streams[i] = (Stream) { .expected = expected };
     ck_assert_int_eq (pthread_create (&streams[i].thread, NULL, run_stream,
@@ -348,7 +439,9 @@ main (void)
   tcase_add_test (tests, a_window_leaves_nothing_in_its_slot_for_the_next);
   tcase_add_test (tests, slots_in_flight_together_keep_their_own_results);
   tcase_add_test (tests, encoding_allocates_nothing);
-  tcase_add_test (tests, a_slot_is_busy_until_it_was_waited_for);
+  tcase_add_test (tests, a_slot_is_busy_until_it_is_closed);
+  tcase_add_test (tests, windows_of_a_batch_give_the_bits_of_single_ones);
+  tcase_add_test (tests, states_go_to_the_buffer_that_the_window_brings);
   tcase_add_test (tests, windows_that_do_not_fit_are_refused);
   tcase_add_test (tests, nan_and_infinity_in_frames_do_no_harm);
   tcase_add_test (tests, streams_that_share_a_model_do_not_disturb_each_other);
