@@ -541,7 +541,7 @@ try_again (NpuExecutor * self, Slot * oldest, const NpuError * fault)
 static NpuStatus
 hang_error (const NpuExecutor * self, NpuError * error)
 {
-  return npu_error_set (error, NPU_ETIMEDOUT, "The device '%s' has not ended a "
+  return npu_error_set (error, NPU_EDEVICE, "The device '%s' has not ended a "
       "run within %.1f s, nor after a reset; use another device, or a longer "
       "time-out if it is only slow", npu_device_info (self->device)->name,
       (double) self->run_timeout / 1e9);

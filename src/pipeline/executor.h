@@ -146,7 +146,8 @@ NPU_API NpuStatus npu_executor_submit (NpuExecutor * executor, uint32_t slot,
  *        the run failed. Left alone with NPU_ETIMEDOUT
  *
  * Returns NPU_OK; NPU_ETIMEDOUT while it still runs; NPU_EINVAL when nothing is
- * in flight; or how the run failed, also after a second try.
+ * in flight; or how the run failed, also after a second try: NPU_EDEVICE for a
+ * fault or a hang, NPU_ENODEV for a lost device.
  */
 NPU_API NpuStatus npu_executor_collect (NpuExecutor * executor,
     uint64_t timeout_ns, uint32_t * slot, NpuError * error);

@@ -68,14 +68,19 @@ rest_is_due (const NpuWindows * windows, uint64_t newest)
 }
 
 bool
+npu_windows_due (const NpuWindows * windows, uint64_t newest, bool ended)
+{
+  return !windows->waiting && (newest >= windows->due || (ended
+          && rest_is_due (windows, newest)));
+}
+
+bool
 npu_windows_next (NpuWindows * windows, uint64_t newest, bool ended,
     NpuWindow * window)
 {
   uint64_t end;
 
-  if (windows->waiting)
-    return false;
-  if (newest < windows->due && !(ended && rest_is_due (windows, newest)))
+  if (!npu_windows_due (windows, newest, ended))
     return false;
 
   end = earlier (newest, windows->due);

@@ -77,6 +77,13 @@ NPU_API void npu_windows_restart (NpuWindows * windows, uint64_t first);
 NPU_API bool npu_windows_next (NpuWindows * windows, uint64_t newest,
     bool ended, NpuWindow * window);
 
+/**
+ * npu_windows_due:
+ * Returns whether npu_windows_next() would hand out a window.
+ */
+NPU_API bool npu_windows_due (const NpuWindows * windows, uint64_t newest,
+    bool ended);
+
 /* Frames: 0.1 s. */
 #define NPU_WINDOW_REST 10
 
