@@ -11,6 +11,7 @@
 
 #include "gstnpucaps.h"
 #include "gstnpuerror.h"
+#include "pipeline/timeline.h"
 #include "pipeline/windows.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_npu_decoder_debug);
@@ -239,7 +240,7 @@ count_window (GstNpuDecoder * self, const NpuTranscript * transcript,
 
 /* Decode one window; the wait for weights is no part of the time counted. */
 static NpuStatus
-decode (GstNpuDecoder * self, const NpuDecoderWindow * window,
+decode (GstNpuDecoder * self, guint64 id, const NpuDecoderWindow * window,
     NpuTranscript * transcript, NpuError * error)
 {
   NpuStatus status;
@@ -255,6 +256,8 @@ decode (GstNpuDecoder * self, const NpuDecoderWindow * window,
 
   started = g_get_monotonic_time ();
   status = npu_decoder_decode (self->decoder, window, transcript, error);
+  npu_timeline_record (NPU_LANE_DECODE, id, started * GST_USECOND,
+      g_get_monotonic_time () * GST_USECOND);
   if (status == NPU_OK)
     count_window (self, transcript, started);
   return status;
@@ -340,7 +343,7 @@ decode_states (GstNpuDecoder * self, GstBuffer * states,
     return GST_FLOW_ERROR;
   }
   work.states = (const gfloat *) map.data;
-  status = decode (self, &work, &transcript, &error);
+  status = decode (self, window->id, &work, &transcript, &error);
   gst_buffer_unmap (states, &map);
 
   if (status != NPU_OK) {

@@ -56,20 +56,15 @@
  */
 #include "gstnpuencoder.h"
 
+#include "pipeline/timeline.h"
+
 #include "gstnpucaps.h"
 #include "gstnpuerror.h"
 
 GST_DEBUG_CATEGORY (gst_npu_encoder_debug);
 #define GST_CAT_DEFAULT gst_npu_encoder_debug
 
-#define DEFAULT_DEVICE "auto"
-#define DEFAULT_THREADS 0
-#define DEFAULT_PRECISION NPU_PRECISION_AUTO
-#define DEFAULT_CONTEXT NPU_CONTEXT_AUTO
-#define DEFAULT_WINDOW 0
-#define DEFAULT_HOP 0
-#define DEFAULT_DEPTH 2
-#define MAX_THREADS 1024
+#define TIMELINE_VARIABLE "GST_NPU_TIMELINE"
 
 /* Frames of the longest context among Whisper's models, 30 s: assumed while no
  * model is known, and added to the ring as room for a slow downstream. */
@@ -78,62 +73,11 @@ GST_DEBUG_CATEGORY (gst_npu_encoder_debug);
 /* The latency has room for work of a quarter of the window. */
 #define WORK_SHARE 4
 
-enum
-{
-  PROP_0,
-  PROP_MODEL,
-  PROP_DEVICE,
-  PROP_THREADS,
-  PROP_PRECISION,
-  PROP_CONTEXT,
-  PROP_WINDOW,
-  PROP_HOP,
-  PROP_DEPTH,
-  PROP_STATS,
-};
-
 static GstStaticPadTemplate sink_template = GST_STATIC_PAD_TEMPLATE ("sink",
     GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_NPU_MEL_CAPS));
 
 static GstStaticPadTemplate src_template = GST_STATIC_PAD_TEMPLATE ("src",
     GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS (GST_NPU_STATES_CAPS));
-
-#define GST_TYPE_NPU_PRECISION (gst_npu_precision_get_type ())
-static GType
-gst_npu_precision_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    {NPU_PRECISION_AUTO, "The device's best that keeps 1 % accuracy", "auto"},
-    {NPU_PRECISION_FLOAT32, "32-bit floating point", "float32"},
-    {NPU_PRECISION_BF16, "16-bit brain floating point", "bf16"},
-    {NPU_PRECISION_INT8, "8-bit integer", "int8"},
-    {0, NULL, NULL},
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type,
-        g_enum_register_static ("GstNpuPrecision", values));
-  return type;
-}
-
-#define GST_TYPE_NPU_CONTEXT (gst_npu_context_get_type ())
-static GType
-gst_npu_context_get_type (void)
-{
-  static gsize type = 0;
-  static const GEnumValue values[] = {
-    {NPU_CONTEXT_AUTO, "Heard where the model was trained so, else full",
-        "auto"},
-    {NPU_CONTEXT_FULL, "Always the model's whole context", "full"},
-    {NPU_CONTEXT_HEARD, "Only what was heard", "heard"},
-    {0, NULL, NULL},
-  };
-
-  if (g_once_init_enter (&type))
-    g_once_init_leave (&type, g_enum_register_static ("GstNpuContext", values));
-  return type;
-}
 
 G_DEFINE_TYPE (GstNpuEncoder, gst_npu_encoder, GST_TYPE_ELEMENT);
 GST_ELEMENT_REGISTER_DEFINE (npuencoder, "npuencoder", GST_RANK_NONE,
@@ -193,50 +137,91 @@ gst_npu_encoder_latency (GstNpuEncoder * self, GstClockTime * buffered)
 
 /* ------------------------------------------------------------- states */
 
+/* What the properties name, for a moment without the lock. */
+typedef struct
+{
+  gchar *path;
+  gchar *device;
+  gchar *device_options;
+  guint threads;
+  NpuPrecision precision;
+} ModelRequest;
+
+static ModelRequest
+take_request (GstNpuEncoder * self)
+{
+  ModelRequest request;
+
+  GST_OBJECT_LOCK (self);
+  request = (ModelRequest) {
+    .path = g_strdup (self->settings.model),
+    .device = g_strdup (self->settings.device),
+    .device_options = g_strdup (self->settings.device_options),
+    .threads = self->settings.threads,
+    .precision = self->settings.precision,
+  };
+  self->outdated = FALSE;
+  GST_OBJECT_UNLOCK (self);
+  return request;
+}
+
+static void
+clear_request (ModelRequest * request)
+{
+  g_free (request->path);
+  g_free (request->device);
+  g_free (request->device_options);
+}
+
+/* Open the device, unless somebody shares one that fits, and the model. */
+static NpuModel *
+open_request (GstNpuEncoder * self, const ModelRequest * request,
+    GstNpuDevice ** device)
+{
+  NpuModel *model = NULL;
+  NpuError error = { 0 };
+
+  if (!gst_npu_ensure_element_device (GST_ELEMENT (self), request->device,
+          request->threads, request->device_options, device))
+    return NULL;
+  if (npu_model_open (request->path, gst_npu_device_get_handle (*device),
+          request->precision, &model, &error) != NPU_OK)
+    gst_npu_element_error (GST_ELEMENT (self), &error);
+  return model;
+}
+
 /* NULL to READY. */
 static gboolean
 open_model (GstNpuEncoder * self)
 {
-  NpuDeviceOptions options = { 0 };
-  gchar *device_name, *path;
-  NpuPrecision precision;
-  NpuDevice *device = NULL;
-  NpuModel *model = NULL;
-  NpuError error = { 0 };
-  NpuStatus status;
+  ModelRequest request = take_request (self);
+  GstNpuDevice *device;
+  NpuModel *model;
   gboolean changed;
 
   GST_OBJECT_LOCK (self);
-  device_name = g_strdup (self->settings.device);
-  path = g_strdup (self->settings.model);
-  precision = self->settings.precision;
-  options.threads = self->settings.threads;
-  self->outdated = FALSE;
+  device = g_steal_pointer (&self->npu_device);
   GST_OBJECT_UNLOCK (self);
-
-  status = npu_device_open (device_name, &options, &device, &error);
-  if (status == NPU_OK)
-    status = npu_model_open (path, device, precision, &model, &error);
-  g_free (device_name);
-  g_free (path);
-  if (status != NPU_OK) {
-    gst_npu_element_error (GST_ELEMENT (self), &error);
-    npu_device_unref (device);
-    return FALSE;
-  }
+  model = open_request (self, &request, &device);
+  clear_request (&request);
 
   GST_OBJECT_LOCK (self);
   g_mutex_lock (&self->lock);
-  self->device = device;
+  gst_object_replace ((GstObject **) & self->npu_device,
+      GST_OBJECT_CAST (device));
   self->model = model;
   plan_windows (self);
   changed = GST_CLOCK_TIME_IS_VALID (self->latency)
       && self->latency != planned_latency (self);
   g_mutex_unlock (&self->lock);
   GST_OBJECT_UNLOCK (self);
+  gst_clear_object (&device);
+  if (!model)
+    return FALSE;
 
   GST_INFO_OBJECT (self, "model %s (%s) on %s", npu_model_path (model),
-      npu_model_digest (model), npu_device_info (device)->description);
+      npu_model_digest (model),
+      npu_device_info (npu_model_device (model))->description);
   if (changed)
     gst_element_post_message (GST_ELEMENT (self),
         gst_message_new_latency (GST_OBJECT (self)));
@@ -247,55 +232,82 @@ open_model (GstNpuEncoder * self)
 static void
 close_model (GstNpuEncoder * self)
 {
-  NpuDevice *device;
+  GstNpuDevice *device;
   NpuModel *model;
 
+  GST_OBJECT_LOCK (self);
   g_mutex_lock (&self->lock);
   model = g_steal_pointer (&self->model);
-  device = g_steal_pointer (&self->device);
+  device = g_steal_pointer (&self->npu_device);
   g_mutex_unlock (&self->lock);
+  GST_OBJECT_UNLOCK (self);
   npu_model_unref (model);
-  npu_device_unref (device);
+  gst_clear_object (&device);
 }
 
+/* Slots in flight, the one that is being filled, and one on its way downstream
+ * have memory for states from the start. */
 static GstBufferPool *
 make_pool (GstNpuEncoder * self)
 {
   const NpuModelConfig *config = npu_model_config (self->model);
-  GstBufferPool *pool = gst_buffer_pool_new ();
+  guint positions =
+      npu_encoder_positions (self->model, self->context, self->window_frames);
+  guint least = self->depth + 2;
+  GstBufferPool *pool = gst_npu_buffer_pool_new (self->npu_device);
   GstStructure *structure = gst_buffer_pool_get_config (pool);
-  GstAllocationParams params;
 
-  gst_allocation_params_init (&params);
-  params.align = 63;
   gst_buffer_pool_config_set_params (structure, NULL,
-      config->audio_context * config->audio_width * sizeof (gfloat),
-      self->depth + 1, 0);
-  gst_buffer_pool_config_set_allocator (structure, NULL, &params);
+      positions * config->audio_width * sizeof (gfloat), least,
+      MAX (self->max_states, least));
   if (!gst_buffer_pool_set_config (pool, structure)
       || !gst_buffer_pool_set_active (pool, TRUE))
     gst_clear_object (&pool);
   return pool;
 }
 
+static void
+clear_states (GstNpuEncoder * self)
+{
+  for (guint i = 0; i < NPU_ENCODER_MAX_DEPTH; i++)
+    gst_clear_buffer (&self->slots[i].states);
+  gst_clear_buffer (&self->next_states);
+  if (self->pool)
+    gst_buffer_pool_set_active (self->pool, FALSE);
+}
+
+static void
+stop_timeline (GstNpuEncoder * self)
+{
+  if (self->timeline)
+    npu_timeline_stop ();
+  self->timeline = FALSE;
+}
+
 /* PAUSED to READY, when no pad is active any more. */
 static void
 stop (GstNpuEncoder * self)
 {
+  NpuEncoder *encoder;
+  GstBufferPool *pool;
   NpuFrameRing *ring;
 
-  /* waits for what is in flight, which reads the ring */
-  g_clear_pointer (&self->encoder, npu_encoder_free);
-  if (self->pool) {
-    gst_buffer_pool_set_active (self->pool, FALSE);
-    gst_clear_object (&self->pool);
-  }
+  g_mutex_lock (&self->lock);
+  encoder = g_steal_pointer (&self->encoder);
+  g_mutex_unlock (&self->lock);
+  /* waits for what is in flight, which reads the ring and writes states */
+  npu_encoder_free (encoder);
+  clear_states (self);
   g_mutex_lock (&self->lock);
   ring = g_steal_pointer (&self->ring);
+  pool = g_steal_pointer (&self->pool);
   g_queue_clear_full (&self->items, gst_npu_encoder_item_free);
+  g_queue_clear_full (&self->messages, (GDestroyNotify) gst_message_unref);
   self->in_flight = 0;
   g_mutex_unlock (&self->lock);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
+  gst_clear_object (&pool);
+  stop_timeline (self);
 }
 
 /* The lock is held. */
@@ -310,13 +322,20 @@ reset (GstNpuEncoder * self)
   g_array_set_size (self->bases, 0);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   memset (&self->counters, 0, sizeof (self->counters));
+  memset (self->slots, 0, sizeof (self->slots));
+  self->arrivals.count = 0;
   self->have_caps = FALSE;
   self->need_base = TRUE;
   self->upstream_ended = FALSE;
-  self->first_slot = 0;
+  self->open_slot = -1;
   self->in_flight = 0;
+  self->poll = FALSE;
+  self->uploaded = 0;
+  self->first_arrival = 0;
+  self->stats_posted = self->load_started = g_get_monotonic_time ();
   self->last_finished = 0;
-  self->load_started = g_get_monotonic_time ();
+  self->live = self->said_starved = FALSE;
+  gst_npu_encoder_plan_overload (self);
   self->loaded = FALSE;
   self->ask_driven = TRUE;
   self->awaiting = FALSE;
@@ -339,12 +358,68 @@ reopen_model (GstNpuEncoder * self)
   return open_model (self);
 }
 
+static NpuStatus
+start_timeline (GstNpuEncoder * self, const gchar * path, NpuError * error)
+{
+  const NpuDeviceInfo *info =
+      npu_device_info (npu_model_device (self->model));
+  NpuStatus status;
+
+  if (!path || !*path)
+    path = g_getenv (TIMELINE_VARIABLE);
+  if (!path || !*path)
+    return NPU_OK;
+  status = npu_timeline_start (path, error);
+  if (status != NPU_OK)
+    return status;
+  self->timeline = TRUE;
+  npu_timeline_describe ("device", info->description);
+  npu_timeline_describe ("emulated", info->emulated ? "true" : "false");
+  npu_timeline_describe ("clock", info->virtual_time ? "virtual" :
+      "monotonic");
+  npu_timeline_describe ("model", npu_model_config (self->model)->name);
+  return NPU_OK;
+}
+
+/* Ring, executor and memory for states. */
+static NpuStatus
+allocate (GstNpuEncoder * self, NpuError * error)
+{
+  const NpuEncoderOptions options = {
+    .executor = {
+      .depth = self->depth,
+      .notify = gst_npu_encoder_run_ended,
+      .notify_user = self,
+    },
+    .foreign_states = true,
+  };
+  NpuFrameRing *ring = NULL;
+  NpuEncoder *encoder = NULL;
+  GstBufferPool *pool = NULL;
+  NpuStatus status;
+
+  status = npu_ring_create (npu_model_device (self->model),
+      npu_model_config (self->model)->bands, self->ring_capacity, &ring,
+      error);
+  if (status == NPU_OK)
+    status = npu_encoder_create (self->model, &options, &encoder, error);
+  if (status == NPU_OK && !(pool = make_pool (self)))
+    status = npu_error_set (error, NPU_ENOMEM, "The device has no memory for "
+        "buffers of encoder states; use a smaller model or depth");
+  g_mutex_lock (&self->lock);
+  self->ring = ring;
+  self->encoder = encoder;
+  self->pool = pool;
+  g_mutex_unlock (&self->lock);
+  return status;
+}
+
 /* READY to PAUSED, before any pad is active. */
 static gboolean
 start (GstNpuEncoder * self)
 {
-  NpuFrameRing *ring = NULL;
   NpuError error = { 0 };
+  gchar *timeline;
   NpuStatus status;
 
   if (!reopen_model (self))
@@ -354,30 +429,50 @@ start (GstNpuEncoder * self)
   plan_windows (self);
   self->depth = self->settings.depth;
   self->context = self->settings.context;
+  self->overload_limit = self->settings.overload;
+  self->max_states = self->settings.max_states;
+  self->stats_interval = self->settings.stats_interval;
+  timeline = g_strdup (self->settings.timeline);
   reset (self);
   g_mutex_unlock (&self->lock);
   GST_OBJECT_UNLOCK (self);
 
-  status = npu_model_load (self->model, NPU_MODEL_ENCODER, &error);
+  status = start_timeline (self, timeline, &error);
+  g_free (timeline);
   if (status == NPU_OK)
-    status = npu_ring_create (self->device,
-        npu_model_config (self->model)->bands, self->ring_capacity, &ring,
-        &error);
+    status = npu_model_load (self->model, NPU_MODEL_ENCODER, &error);
   if (status == NPU_OK)
-    status = npu_encoder_create (self->model, self->depth, &self->encoder,
-        &error);
-  g_mutex_lock (&self->lock);
-  self->ring = ring;
-  g_mutex_unlock (&self->lock);
-
-  if (status == NPU_OK && !(self->pool = make_pool (self)))
-    status = npu_error_set (&error, NPU_ENOMEM,
-        "there is no memory for buffers of encoder states");
+    status = allocate (self, &error);
   if (status == NPU_OK)
     return TRUE;
   gst_npu_element_error (GST_ELEMENT (self), &error);
   stop (self);
   return FALSE;
+}
+
+gboolean
+gst_npu_encoder_answer_context (GstNpuEncoder * self, GstQuery * query)
+{
+  GstNpuDevice *device = NULL;
+  gboolean answered;
+
+  GST_OBJECT_LOCK (self);
+  if (self->npu_device)
+    device = gst_object_ref (self->npu_device);
+  GST_OBJECT_UNLOCK (self);
+  answered = gst_npu_handle_context_query (GST_ELEMENT (self), query, device);
+  gst_clear_object (&device);
+  return answered;
+}
+
+static void
+gst_npu_encoder_set_context (GstElement * element, GstContext * context)
+{
+  GstNpuEncoder *self = GST_NPU_ENCODER (element);
+
+  gst_npu_handle_set_context (element, context, &self->npu_device);
+  GST_ELEMENT_CLASS (gst_npu_encoder_parent_class)->set_context (element,
+      context);
 }
 
 static GstStateChangeReturn
@@ -401,185 +496,18 @@ gst_npu_encoder_change_state (GstElement * element, GstStateChange transition)
   return result;
 }
 
-/* --------------------------------------------------------- properties */
-
-static void
-set_string (gchar ** setting, const GValue * value)
-{
-  g_free (*setting);
-  *setting = g_value_dup_string (value);
-}
-
-static void
-gst_npu_encoder_set_property (GObject * object, guint id, const GValue * value,
-    GParamSpec * spec)
-{
-  GstNpuEncoder *self = GST_NPU_ENCODER (object);
-  GstNpuEncoderSettings *settings = &self->settings;
-
-  GST_OBJECT_LOCK (self);
-  if (id == PROP_MODEL || id == PROP_DEVICE || id == PROP_THREADS
-      || id == PROP_PRECISION)
-    self->outdated = TRUE;
-  switch (id) {
-    case PROP_MODEL:
-      set_string (&settings->model, value);
-      break;
-    case PROP_DEVICE:
-      set_string (&settings->device, value);
-      if (!settings->device)
-        settings->device = g_strdup (DEFAULT_DEVICE);
-      break;
-    case PROP_THREADS:
-      settings->threads = g_value_get_uint (value);
-      break;
-    case PROP_PRECISION:
-      settings->precision = g_value_get_enum (value);
-      break;
-    case PROP_CONTEXT:
-      settings->context = g_value_get_enum (value);
-      break;
-    case PROP_WINDOW:
-      settings->window = g_value_get_uint64 (value);
-      break;
-    case PROP_HOP:
-      settings->hop = g_value_get_uint64 (value);
-      break;
-    case PROP_DEPTH:
-      settings->depth = g_value_get_uint (value);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
-      break;
-  }
-  GST_OBJECT_UNLOCK (self);
-}
-
-static const gchar *
-precision_name (NpuPrecision precision)
-{
-  GEnumClass *names = g_type_class_ref (GST_TYPE_NPU_PRECISION);
-  const gchar *name = g_enum_get_value (names, precision)->value_nick;
-
-  g_type_class_unref (names);
-  return name;
-}
-
-/* The lock is held. */
-static void
-describe_model (GstNpuEncoder * self, GstStructure * stats)
-{
-  const NpuProgram *program =
-      npu_model_program (self->model, NPU_MODEL_ENCODER);
-  const NpuDeviceInfo *info = npu_device_info (self->device);
-
-  gst_structure_set (stats,
-      "device", G_TYPE_STRING, info->name,
-      "device-description", G_TYPE_STRING, info->description,
-      "emulated", G_TYPE_BOOLEAN, (gboolean) info->emulated,
-      "threads", G_TYPE_UINT, info->threads,
-      "precision", G_TYPE_STRING,
-      precision_name (npu_model_precision (self->model)),
-      "model", G_TYPE_STRING, npu_model_path (self->model),
-      "model-name", G_TYPE_STRING, npu_model_config (self->model)->name,
-      "model-digest", G_TYPE_STRING, npu_model_digest (self->model), NULL);
-  if (program)
-    gst_structure_set (stats, "weights-bytes", G_TYPE_UINT64,
-        (guint64) npu_program_bytes (program), NULL);
-}
-
-static GstStructure *
-make_stats (GstNpuEncoder * self)
-{
-  GstNpuEncoderCounters *counters = &self->counters;
-  GstStructure *stats;
-  guint64 newest = 0, queued = 0;
-
-  g_mutex_lock (&self->lock);
-  if (self->ring) {
-    newest = npu_ring_newest (self->ring);
-    queued = newest - MIN (newest, npu_ring_oldest (self->ring));
-  }
-  stats = gst_structure_new ("application/x-npu-encoder-stats",
-      "windows", G_TYPE_UINT64, counters->windows,
-      "positions", G_TYPE_UINT64, counters->positions,
-      "windows-dropped", G_TYPE_UINT64, counters->orphans,
-      "windows-in-flight", G_TYPE_UINT, self->in_flight,
-      "frames", G_TYPE_UINT64, newest,
-      "frames-queued", G_TYPE_UINT64, queued,
-      "driven", G_TYPE_BOOLEAN, (gboolean) self->windows.driven,
-      "encode-time", G_TYPE_UINT64, counters->encode_time,
-      "last-encode-time", G_TYPE_UINT64, counters->last_encode_time,
-      "loaded", G_TYPE_BOOLEAN, self->loaded,
-      "load-time", G_TYPE_UINT64, counters->load_time, NULL);
-  if (self->model)
-    describe_model (self, stats);
-  g_mutex_unlock (&self->lock);
-  return stats;
-}
-
-static void
-gst_npu_encoder_get_property (GObject * object, guint id, GValue * value,
-    GParamSpec * spec)
-{
-  GstNpuEncoder *self = GST_NPU_ENCODER (object);
-  GstNpuEncoderSettings *settings = &self->settings;
-
-  if (id == PROP_STATS) {
-    g_value_take_boxed (value, make_stats (self));
-    return;
-  }
-  GST_OBJECT_LOCK (self);
-  switch (id) {
-    case PROP_MODEL:
-      g_value_set_string (value, settings->model);
-      break;
-    case PROP_DEVICE:
-      g_value_set_string (value, settings->device);
-      break;
-    case PROP_THREADS:
-      g_value_set_uint (value, settings->threads);
-      break;
-    case PROP_PRECISION:
-      g_value_set_enum (value, settings->precision);
-      break;
-    case PROP_CONTEXT:
-      g_value_set_enum (value, settings->context);
-      break;
-    case PROP_WINDOW:
-      g_value_set_uint64 (value, settings->window);
-      break;
-    case PROP_HOP:
-      g_value_set_uint64 (value, settings->hop);
-      break;
-    case PROP_DEPTH:
-      g_value_set_uint (value, settings->depth);
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, id, spec);
-      break;
-  }
-  GST_OBJECT_UNLOCK (self);
-}
-
 /* ------------------------------------------------------------- object */
 
 static void
 gst_npu_encoder_init (GstNpuEncoder * self)
 {
-  self->settings = (GstNpuEncoderSettings) {
-    .device = g_strdup (DEFAULT_DEVICE),
-    .threads = DEFAULT_THREADS,
-    .precision = DEFAULT_PRECISION,
-    .context = DEFAULT_CONTEXT,
-    .window = DEFAULT_WINDOW,
-    .hop = DEFAULT_HOP,
-    .depth = DEFAULT_DEPTH,
-  };
+  gst_npu_encoder_init_settings (self);
   g_mutex_init (&self->lock);
   g_cond_init (&self->work);
   g_cond_init (&self->space);
   g_queue_init (&self->items);
+  g_queue_init (&self->messages);
+  self->open_slot = -1;
   self->bases = g_array_new (FALSE, FALSE, sizeof (GstNpuEncoderBase));
   self->flow = GST_FLOW_FLUSHING;
   self->latency = GST_CLOCK_TIME_NONE;
@@ -607,60 +535,13 @@ gst_npu_encoder_finalize (GObject * object)
 {
   GstNpuEncoder *self = GST_NPU_ENCODER (object);
 
-  g_free (self->settings.model);
-  g_free (self->settings.device);
+  gst_npu_encoder_clear_settings (self);
+  gst_clear_object (&self->npu_device);
   g_array_unref (self->bases);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->work);
   g_cond_clear (&self->space);
   G_OBJECT_CLASS (gst_npu_encoder_parent_class)->finalize (object);
-}
-
-static void
-install_properties (GObjectClass * class)
-{
-  GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS
-      | GST_PARAM_MUTABLE_READY;
-
-  g_object_class_install_property (class, PROP_MODEL,
-      g_param_spec_string ("model", "Model",
-          "ggml file or Hugging Face directory, or \"builtin\"; unset: what "
-          "GST_NPU_MODEL names, then gst-npu/models/default in the data "
-          "folders, then the built-in model",
-          NULL, flags));
-  g_object_class_install_property (class, PROP_DEVICE,
-      g_param_spec_string ("device", "Device",
-          "Name of the device, or \"auto\" for the best that is present",
-          DEFAULT_DEVICE, flags));
-  g_object_class_install_property (class, PROP_THREADS,
-      g_param_spec_uint ("threads", "Threads",
-          "Threads that compute on the CPU, 0 for as many as the process may "
-          "use", 0, MAX_THREADS, DEFAULT_THREADS, flags));
-  g_object_class_install_property (class, PROP_PRECISION,
-      g_param_spec_enum ("precision", "Precision",
-          "Arithmetic of encoder and decoder", GST_TYPE_NPU_PRECISION,
-          DEFAULT_PRECISION, flags));
-  g_object_class_install_property (class, PROP_CONTEXT,
-      g_param_spec_enum ("context", "Context",
-          "How far a window is padded with silence", GST_TYPE_NPU_CONTEXT,
-          DEFAULT_CONTEXT, flags));
-  g_object_class_install_property (class, PROP_WINDOW,
-      g_param_spec_uint64 ("window", "Window",
-          "Longest window in nanoseconds, at most the model's context; 0 for "
-          "all of it", 0, G_MAXUINT64, DEFAULT_WINDOW, flags));
-  g_object_class_install_property (class, PROP_HOP,
-      g_param_spec_uint64 ("hop", "Hop",
-          "Nanoseconds of new audio for another window, at most the window; "
-          "0 for a whole window", 0, G_MAXUINT64, DEFAULT_HOP, flags));
-  g_object_class_install_property (class, PROP_DEPTH,
-      g_param_spec_uint ("depth", "Depth",
-          "Windows in flight at most when no decoder drives them", 1,
-          NPU_ENCODER_MAX_DEPTH, DEFAULT_DEPTH, flags));
-  g_object_class_install_property (class, PROP_STATS,
-      g_param_spec_boxed ("stats", "Statistics",
-          "Counters since the change to PAUSED (times in nanoseconds), the "
-          "model and the device", GST_TYPE_STRUCTURE,
-          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS));
 }
 
 static void
@@ -672,11 +553,11 @@ gst_npu_encoder_class_init (GstNpuEncoderClass * class)
   GST_DEBUG_CATEGORY_INIT (gst_npu_encoder_debug, "npuencoder", 0,
       "encoder of speech on NPUs");
 
-  object_class->set_property = gst_npu_encoder_set_property;
-  object_class->get_property = gst_npu_encoder_get_property;
   object_class->finalize = gst_npu_encoder_finalize;
-  install_properties (object_class);
+  gst_npu_encoder_install_properties (object_class);
 
+  element_class->set_context =
+      GST_DEBUG_FUNCPTR (gst_npu_encoder_set_context);
   element_class->change_state =
       GST_DEBUG_FUNCPTR (gst_npu_encoder_change_state);
   gst_element_class_add_static_pad_template (element_class, &sink_template);
@@ -687,4 +568,5 @@ gst_npu_encoder_class_init (GstNpuEncoderClass * class)
       "The gst-npu developers");
   gst_type_mark_as_plugin_api (GST_TYPE_NPU_PRECISION, 0);
   gst_type_mark_as_plugin_api (GST_TYPE_NPU_CONTEXT, 0);
+  gst_type_mark_as_plugin_api (GST_TYPE_NPU_OVERLOAD, 0);
 }

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * npuencoder: log-mel frames in, encoder states out. The element's parts:
- * gstnpuencoder.c is the object with its properties and states, the sink side
- * in gstnpuencodersink.c takes frames and events, the source side in
- * gstnpuencodersrc.c is the task that encodes and pushes.
+ * gstnpuencoder.c is the object with its states, gstnpuencoderproperties.c has
+ * its properties, the sink side in gstnpuencodersink.c takes frames and events,
+ * the source side in gstnpuencodersrc.c is the task that pushes, with
+ * gstnpuencoderwindow.c for what it pushes; gstnpuencoderoverload.c and
+ * gstnpuencoderstats.c are what their names say.
  */
 #ifndef GST_NPU_ENCODER_H
 #define GST_NPU_ENCODER_H
 
 #include <gst/gst.h>
 
+#include <gstnpu.h>
+
 #include "encoder/encoder.h"
+#include "pipeline/overload.h"
 #include "pipeline/ring.h"
 #include "pipeline/windows.h"
 
@@ -25,29 +30,71 @@ GST_ELEMENT_REGISTER_DECLARE (npuencoder);
 /* Time that a log-mel frame stands for. */
 #define GST_NPU_FRAME_DURATION (10 * GST_MSECOND)
 
+#define GST_TYPE_NPU_PRECISION (gst_npu_precision_get_type ())
+#define GST_TYPE_NPU_CONTEXT (gst_npu_context_get_type ())
+#define GST_TYPE_NPU_OVERLOAD (gst_npu_overload_get_type ())
+GType gst_npu_precision_get_type (void);
+GType gst_npu_context_get_type (void);
+GType gst_npu_overload_get_type (void);
+
+typedef enum
+{
+  GST_NPU_OVERLOAD_AUTO,
+  GST_NPU_OVERLOAD_BLOCK,       /* from here on in the order of
+                                 * NpuOverloadLevel */
+  GST_NPU_OVERLOAD_CONTEXT,
+  GST_NPU_OVERLOAD_HOP,
+  GST_NPU_OVERLOAD_DROP,
+} GstNpuOverload;
+
 typedef struct
 {
   gchar *model;
   gchar *device;
+  gchar *device_options;
   guint threads;
   NpuPrecision precision;
   NpuContext context;
   GstClockTime window;
   GstClockTime hop;
   guint depth;
+  GstNpuOverload overload;
+  guint max_states;
+  GstClockTime stats_interval;
+  gchar *timeline;
 } GstNpuEncoderSettings;
 
 /* A window in flight. */
 typedef struct
 {
+  gboolean busy;                /* frames from its first one on are kept */
   NpuWindow window;
+  gboolean full;
   guint32 positions;
   gfloat peak;
   GstClockTime pts;
   gboolean discont;
   guint generation;             /* not the element's: result is dropped */
-  gint64 submitted;             /* monotonic time, microseconds */
+  gint64 arrived;               /* its last frame; monotonic, microseconds */
+  gint64 submitted;             /* likewise */
+  GstBuffer *states;            /* where they are written */
 } GstNpuEncoderSlot;
+
+/* When all frames before @end had come. */
+typedef struct
+{
+  guint64 end;
+  gint64 time;                  /* monotonic, microseconds */
+} GstNpuEncoderArrival;
+
+/* Enough for a minute of buffers of one frame. */
+#define GST_NPU_ENCODER_ARRIVALS 8192
+
+typedef struct
+{
+  guint64 count;
+  GstNpuEncoderArrival entry[GST_NPU_ENCODER_ARRIVALS];
+} GstNpuEncoderArrivals;
 
 /* Something that keeps its place among the frames. */
 typedef struct
@@ -68,10 +115,16 @@ typedef struct
 {
   guint64 windows;
   guint64 positions;
-  guint64 orphans;
+  guint64 orphans;              /* encoded in vain */
+  guint64 skipped;              /* left out by overload */
+  guint64 lost_frames;          /* which no window covers therefore */
+  guint64 encoded_frames;       /* up to the end of the newest window */
   guint64 encode_time;
   guint64 last_encode_time;
   guint64 load_time;
+  guint64 lag;
+  guint64 worst_lag;
+  guint64 wall_time;            /* from the first frame to the last window */
 } GstNpuEncoderCounters;
 
 struct _GstNpuEncoder
@@ -86,7 +139,7 @@ struct _GstNpuEncoder
   gboolean outdated;            /* what is open is not what they name */
 
   /* READY and higher; written in state changes only, under the lock below. */
-  NpuDevice *device;
+  GstNpuDevice *npu_device;
   NpuModel *model;
   guint32 window_frames;
   guint32 hop_frames;
@@ -96,8 +149,17 @@ struct _GstNpuEncoder
   /* PAUSED and higher; created and freed while no pad is active. */
   guint depth;
   NpuContext context;
-  NpuEncoder *encoder;
-  GstBufferPool *pool;
+  GstNpuOverload overload_limit;
+  guint max_states;
+  GstClockTime stats_interval;
+  gboolean timeline;            /* was started */
+  NpuEncoder *encoder;          /* used by the task alone */
+  GstBufferPool *pool;          /* of states */
+
+  /* The task's own. */
+  gint open_slot;               /* that the next window goes to; or -1 */
+  GstBuffer *next_states;       /* for it; may be NULL */
+  gint64 stats_posted;
 
   GMutex lock;                  /* guards all that follows */
   GCond work;                   /* the task has something to do */
@@ -115,11 +177,22 @@ struct _GstNpuEncoder
   gboolean need_base;           /* time counts from the next buffer on */
 
   GstNpuEncoderSlot slots[NPU_ENCODER_MAX_DEPTH];
-  guint first_slot;             /* the oldest in flight */
   guint in_flight;
   guint generation;
+  gboolean poll;                /* a window in flight may have ended */
+  guint64 uploaded;             /* frames before it are on the device */
   gint64 last_finished;         /* monotonic time, microseconds */
   gint64 load_started;
+
+  NpuOverload overload;
+  gboolean live;                /* upstream is */
+  gboolean may_drop;
+  gboolean starved;             /* downstream holds all states */
+  gboolean said_starved;
+  GQueue messages;              /* to be posted without the lock */
+
+  GstNpuEncoderArrivals arrivals;
+  gint64 first_arrival;
 
   gboolean loaded;
   gboolean ask_driven;
@@ -150,15 +223,68 @@ gboolean gst_npu_encoder_src_activate_mode (GstPad * pad, GstObject * parent,
     GstPadMode mode, gboolean active);
 void gst_npu_encoder_start_task (GstNpuEncoder * self);
 
-/* Both: called with the lock held. */
+/* Sink and source: called with the lock held. */
 void gst_npu_encoder_item_free (gpointer item);
 void gst_npu_encoder_trim (GstNpuEncoder * self);
 GstClockTime gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame);
+
+/* Windows, in the task. Called with the lock held: whether the next window can
+ * be submitted, or frames of it be uploaded; a window was formed and goes to
+ * the open slot; the answer to window @id has come (also elsewhere). */
+gboolean gst_npu_encoder_can_submit (GstNpuEncoder * self);
+gboolean gst_npu_encoder_can_upload (GstNpuEncoder * self);
+void gst_npu_encoder_form_window (GstNpuEncoder * self,
+    const NpuWindow * window);
+void gst_npu_encoder_take_answer (GstNpuEncoder * self, guint64 id,
+    guint64 next);
+
+/* Called without it: upload what has come; submit the window that was formed;
+ * collect the window that was submitted first, if it has ended, and sets
+ * @buffer if its states are wanted. */
+NpuStatus gst_npu_encoder_upload (GstNpuEncoder * self, NpuError * error);
+NpuStatus gst_npu_encoder_submit (GstNpuEncoder * self, NpuError * error);
+NpuStatus gst_npu_encoder_collect (GstNpuEncoder * self, GstBuffer ** buffer,
+    NpuError * error);
+
+/* The device's notification; any thread. */
+void gst_npu_encoder_run_ended (gpointer encoder);
+
+/* Overload. Without the lock: ask whether upstream is live, and post what was
+ * put together. */
+void gst_npu_encoder_ask_live (GstNpuEncoder * self);
+void gst_npu_encoder_post_messages (GstNpuEncoder * self);
+/* With the lock: plan for the settings and liveness; look whether the window
+ * that is due needs a step, frames before @newest having come; leave windows
+ * out (returns whether that did anything). */
+void gst_npu_encoder_plan_overload (GstNpuEncoder * self);
+void gst_npu_encoder_check_overload (GstNpuEncoder * self, guint64 newest);
+gboolean gst_npu_encoder_drop_windows (GstNpuEncoder * self, guint64 newest);
+GstMessage *gst_npu_encoder_starved_message (GstNpuEncoder * self);
+const gchar *gst_npu_encoder_overload_name (GstNpuEncoder * self);
+
+/* Figures. With the lock: frames have come; when frames before @frame had; the
+ * window in @slot has ended well. */
+void gst_npu_encoder_note_arrival (GstNpuEncoder * self);
+gint64 gst_npu_encoder_arrival (GstNpuEncoder * self, guint64 frame);
+void gst_npu_encoder_count_window (GstNpuEncoder * self,
+    const GstNpuEncoderSlot * slot);
+/* Without it. */
+GstStructure *gst_npu_encoder_make_stats (GstNpuEncoder * self);
+void gst_npu_encoder_post_stats (GstNpuEncoder * self);
 
 /* What window and hop are in frames, for a model or, without one, for the
  * longest that there are; and the latency that follows. */
 GstClockTime gst_npu_encoder_latency (GstNpuEncoder * self,
     GstClockTime * buffered);
+
+/* A neighbour asks for our device; without the lock. */
+gboolean gst_npu_encoder_answer_context (GstNpuEncoder * self,
+    GstQuery * query);
+
+/* Properties. */
+void gst_npu_encoder_init_settings (GstNpuEncoder * self);
+void gst_npu_encoder_clear_settings (GstNpuEncoder * self);
+void gst_npu_encoder_install_properties (GObjectClass * class);
 
 G_END_DECLS
 

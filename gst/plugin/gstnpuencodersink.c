@@ -2,7 +2,7 @@
  *
  * Sink side of npuencoder: frames go into the ring, serialized events into a
  * list that keeps their place among the frames. Nothing here waits for the
- * device; a full ring makes upstream wait.
+ * device; a full ring makes upstream wait, or windows are left out.
  */
 #include "gstnpuencoder.h"
 
@@ -102,27 +102,88 @@ follow_time (GstNpuEncoder * self, GstBuffer * buffer)
     push_item (self, NULL, TRUE);
 }
 
-static GstFlowReturn
-push_frames (GstNpuEncoder * self, GstBuffer * buffer, const gfloat * frames,
-    guint32 count)
+/* Frames of one buffer, on their way into the ring. */
+typedef struct
 {
-  guint32 bands = npu_model_config (self->model)->bands;
+  const NpuRingLease *lease;    /* NULL for frames in other memory */
+  const gfloat *values;         /* then */
+  guint32 count;
+  guint32 taken;
+} Frames;
+
+/* The lock is held. Returns whether some were taken. */
+static gboolean
+take_frames (GstNpuEncoder * self, Frames * frames)
+{
+  guint32 bands = npu_ring_bands (self->ring);
+  guint32 left = frames->count - frames->taken;
+  guint32 taken = frames->lease ?
+      npu_ring_commit (self->ring, frames->lease, frames->taken, left) :
+      npu_ring_push (self->ring,
+      frames->values + (gsize) frames->taken * bands, left);
+
+  frames->taken += taken;
+  return taken > 0;
+}
+
+/* The lock is held. Behind a live source capture does not wait for the encoder,
+ * where windows may be left out. */
+static gboolean
+make_space (GstNpuEncoder * self)
+{
+  GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
+
+  return self->may_drop && gst_npu_encoder_drop_windows (self,
+      item ? item->frame : npu_ring_newest (self->ring));
+}
+
+static GstFlowReturn
+push_frames (GstNpuEncoder * self, GstBuffer * buffer, Frames * frames)
+{
   GstFlowReturn flow;
 
   g_mutex_lock (&self->lock);
-  if (self->flow == GST_FLOW_OK && count > 0)
+  if (self->flow == GST_FLOW_OK && frames->count > 0)
     follow_time (self, buffer);
-  while (self->flow == GST_FLOW_OK && count > 0) {
-    guint32 taken = npu_ring_push (self->ring, frames, count);
-
-    frames += (gsize) taken *bands;
-    count -= taken;
-    g_cond_signal (&self->work);
-    if (count > 0)
+  while (self->flow == GST_FLOW_OK && frames->taken < frames->count) {
+    if (take_frames (self, frames)) {
+      gst_npu_encoder_note_arrival (self);
+      g_cond_signal (&self->work);
+    } else if (!make_space (self)) {
       g_cond_wait (&self->space, &self->lock);
+    }
   }
   flow = self->flow;
   g_mutex_unlock (&self->lock);
+  return flow;
+}
+
+static GstFlowReturn
+refuse_size (GstNpuEncoder * self, gsize size, gsize frame_size)
+{
+  GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+      ("A buffer of %" G_GSIZE_FORMAT " bytes does not hold log-mel frames "
+          "of %" G_GSIZE_FORMAT " bytes; link npumel before this element.",
+          size, frame_size), (NULL));
+  return GST_FLOW_ERROR;
+}
+
+/* Memory that upstream did not get from us has to be copied. */
+static GstFlowReturn
+push_foreign (GstNpuEncoder * self, GstBuffer * buffer, guint32 count)
+{
+  GstFlowReturn flow;
+  GstMapInfo map;
+  Frames frames = {.count = count };
+
+  if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) {
+    GST_ELEMENT_ERROR (self, RESOURCE, READ,
+        ("A buffer of log-mel frames cannot be read."), (NULL));
+    return GST_FLOW_ERROR;
+  }
+  frames.values = (const gfloat *) map.data;
+  flow = push_frames (self, buffer, &frames);
+  gst_buffer_unmap (buffer, &map);
   return flow;
 }
 
@@ -131,30 +192,21 @@ gst_npu_encoder_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
 {
   GstNpuEncoder *self = GST_NPU_ENCODER (parent);
   gsize frame_size = npu_model_config (self->model)->bands * sizeof (gfloat);
+  gsize size = gst_buffer_get_size (buffer);
+  NpuRingLease lease;
   GstFlowReturn flow;
-  GstMapInfo map;
 
   if (!self->have_caps) {
-    gst_buffer_unref (buffer);
-    return GST_FLOW_NOT_NEGOTIATED;
-  }
-  if (!gst_buffer_map (buffer, &map, GST_MAP_READ)) {
-    GST_ELEMENT_ERROR (self, RESOURCE, READ,
-        ("A buffer of log-mel frames cannot be read."), (NULL));
-    gst_buffer_unref (buffer);
-    return GST_FLOW_ERROR;
-  }
-  if (map.size % frame_size != 0 || map.size / frame_size > G_MAXUINT32) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("A buffer of %" G_GSIZE_FORMAT " bytes does not hold log-mel frames "
-            "of %" G_GSIZE_FORMAT " bytes; link npumel before this element.",
-            map.size, frame_size), (NULL));
-    flow = GST_FLOW_ERROR;
+    flow = GST_FLOW_NOT_NEGOTIATED;
+  } else if (size % frame_size != 0 || size / frame_size > G_MAXUINT32) {
+    flow = refuse_size (self, size, frame_size);
+  } else if (gst_npu_ring_pool_get_lease (self->ring, buffer, &lease)) {
+    Frames frames = {.lease = &lease,.count = size / frame_size };
+
+    flow = push_frames (self, buffer, &frames);
   } else {
-    flow = push_frames (self, buffer, (const gfloat *) map.data,
-        map.size / frame_size);
+    flow = push_foreign (self, buffer, size / frame_size);
   }
-  gst_buffer_unmap (buffer, &map);
   gst_buffer_unref (buffer);
   return flow;
 }
@@ -353,6 +405,27 @@ query_caps (GstNpuEncoder * self, GstPad * pad, GstQuery * query)
   return TRUE;
 }
 
+/* A pool over the ring: upstream writes frames where they are needed. Each
+ * query gets a pool of its own, so that it can be set up anew. */
+static gboolean
+propose_allocation (GstNpuEncoder * self, GstQuery * query)
+{
+  gsize frame_size = npu_model_config (self->model)->bands * sizeof (gfloat);
+  GstBufferPool *pool;
+  GstCaps *caps;
+  guint bands;
+
+  gst_query_parse_allocation (query, &caps, NULL);
+  if (!caps || !gst_npu_mel_caps_get_bands (caps, &bands)
+      || bands != npu_model_config (self->model)->bands || !self->ring)
+    return FALSE;
+  pool = gst_npu_ring_pool_new (self->npu_device, self->ring,
+      self->window_frames + self->depth * self->hop_frames);
+  gst_query_add_allocation_pool (query, pool, frame_size, 0, 0);
+  gst_object_unref (pool);
+  return TRUE;
+}
+
 gboolean
 gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
 {
@@ -361,8 +434,13 @@ gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
   switch (GST_QUERY_TYPE (query)) {
     case GST_QUERY_CAPS:
       return query_caps (self, pad, query);
+    case GST_QUERY_CONTEXT:
+      return gst_npu_encoder_answer_context (self, query)
+          || gst_pad_query_default (pad, parent, query);
+    case GST_QUERY_ALLOCATION:
+      return propose_allocation (self, query);
     case GST_QUERY_DRAIN:
-      /* frames are copied: no buffer of upstream's is ever held */
+      /* no buffer of upstream's is ever held */
       return TRUE;
     default:
       /* a serialized query would overtake what the ring holds */

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Source side of npuencoder: the task that forms windows, keeps the slots of
- * the core's encoder busy, and pushes states and events in order. Each round
- * of the task takes one step; it never waits longer than SLICE for the device
- * or for weights, so that a flush need not either.
+ * Source side of npuencoder: the task that keeps the slots of the core's
+ * executor busy and pushes states and events in order. Each round of the task
+ * takes one step. It never waits for the device: the device's notification, a
+ * frame, an answer or an event wakes it, so that a flush need not wait either.
  */
 #include "gstnpuencoder.h"
 
-#include <string.h>
-
 #include <gstnpumessages.h>
-#include <gstnpuwindowmeta.h>
 
 #include "gstnpucaps.h"
 #include "gstnpuerror.h"
@@ -18,11 +15,15 @@
 GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
 #define GST_CAT_DEFAULT gst_npu_encoder_debug
 
-/* Nanoseconds. */
+/* Nanoseconds that the task waits for weights at a time. */
 #define SLICE (20 * GST_MSECOND)
 
 /* Microseconds until a decoder that does not answer is looked for again. */
 #define ASK_AGAIN (500 * G_TIME_SPAN_MILLISECOND)
+/* Until a device that does not notify is looked at: it may hang. */
+#define LOOK_AGAIN (100 * G_TIME_SPAN_MILLISECOND)
+/* Until memory for states is asked for again, when downstream holds all. */
+#define TRY_AGAIN (10 * G_TIME_SPAN_MILLISECOND)
 
 typedef enum
 {
@@ -30,70 +31,93 @@ typedef enum
   STEP_WAIT,
   STEP_LOAD,                    /* wait for weights */
   STEP_ASK,                     /* whether a decoder is there */
-  STEP_SUBMIT,                  /* a window is due and a slot is free */
-  STEP_COLLECT,                 /* wait for the oldest window in flight */
+  STEP_UPLOAD,                  /* frames of the window that comes next */
+  STEP_SUBMIT,                  /* a window is due, slot and memory are there */
+  STEP_COLLECT,                 /* a window may have ended */
   STEP_FORWARD,                 /* all before the first item is pushed */
 } Step;
 
 /* ----------------------------------------------------- choosing a step */
 
-/* The lock is held. @window is set with STEP_SUBMIT. */
+/* The lock is held. */
 static Step
-choose_step (GstNpuEncoder * self, NpuWindow * window)
+choose_step (GstNpuEncoder * self)
 {
   GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
   guint64 newest = item ? item->frame : npu_ring_newest (self->ring);
   gboolean boundary = item && item->boundary;
+  gboolean due = FALSE;
+  NpuWindow window;
 
+  self->starved = FALSE;
   if (self->flow != GST_FLOW_OK)
     return STEP_STOP;
+  if (self->in_flight > 0 && self->poll)
+    return STEP_COLLECT;
   if (newest > npu_windows_first_needed (&self->windows) && !self->awaiting) {
     if (!self->loaded)
       return STEP_LOAD;
     if (self->ask_driven || GST_PAD_NEEDS_RECONFIGURE (self->srcpad))
-      return self->in_flight > 0 ? STEP_COLLECT : STEP_ASK;
-    if (self->in_flight < self->depth
-        && npu_windows_next (&self->windows, newest, boundary, window))
-      return STEP_SUBMIT;
+      return self->in_flight > 0 ? STEP_WAIT : STEP_ASK;
+    due = npu_windows_due (&self->windows, newest, boundary);
+    if (due && gst_npu_encoder_can_submit (self)) {
+      /* after a drop in here the next one is due, or nothing */
+      gst_npu_encoder_check_overload (self, newest);
+      if (npu_windows_next (&self->windows, newest, boundary, &window)) {
+        gst_npu_encoder_form_window (self, &window);
+        return STEP_SUBMIT;
+      }
+    }
   }
-  if (self->in_flight > 0)
-    return STEP_COLLECT;
-  if (item && !(boundary && self->awaiting))
+  if (self->loaded && gst_npu_encoder_can_upload (self))
+    return STEP_UPLOAD;
+  if (self->in_flight == 0 && item && !due && !(boundary && self->awaiting))
     return STEP_FORWARD;
   return STEP_WAIT;
+}
+
+/* The lock is held. Downstream holds all states that there may be. */
+static void
+starve (GstNpuEncoder * self)
+{
+  GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
+
+  if (self->may_drop)
+    gst_npu_encoder_drop_windows (self, item ? item->frame :
+        npu_ring_newest (self->ring));
+  if (self->said_starved)
+    return;
+  self->said_starved = TRUE;
+  GST_WARNING_OBJECT (self, "downstream holds all buffers of states");
+  g_queue_push_tail (&self->messages,
+      gst_npu_encoder_starved_message (self));
 }
 
 /* The lock is held. New work comes with a signal. That a decoder was taken away
  * does not, and its window may be kept by another branch of a tee. */
 static Step
-wait_for_step (GstNpuEncoder * self, NpuWindow * window)
+wait_for_step (GstNpuEncoder * self)
 {
-  gint64 end = g_get_monotonic_time () + ASK_AGAIN;
+  gint64 ask = g_get_monotonic_time () + ASK_AGAIN;
   Step step;
 
-  while ((step = choose_step (self, window)) == STEP_WAIT) {
-    if (!self->awaiting)
+  while ((step = choose_step (self)) == STEP_WAIT
+      && g_queue_is_empty (&self->messages)) {
+    gint64 now = g_get_monotonic_time ();
+
+    if (self->in_flight > 0) {
+      if (!g_cond_wait_until (&self->work, &self->lock, now + LOOK_AGAIN))
+        self->poll = TRUE;
+    } else if (self->starved) {
+      starve (self);
+      g_cond_wait_until (&self->work, &self->lock, now + TRY_AGAIN);
+    } else if (!self->awaiting) {
       g_cond_wait (&self->work, &self->lock);
-    else if (!g_cond_wait_until (&self->work, &self->lock, end))
+    } else if (!g_cond_wait_until (&self->work, &self->lock, ask)) {
       return STEP_ASK;
+    }
   }
   return step;
-}
-
-/* Frames that neither a later window nor one in flight covers. */
-void
-gst_npu_encoder_trim (GstNpuEncoder * self)
-{
-  guint64 first = npu_windows_first_needed (&self->windows);
-
-  for (guint i = 0; i < self->in_flight; i++) {
-    guint slot = (self->first_slot + i) % self->depth;
-
-    first = MIN (first, self->slots[slot].window.first);
-  }
-  /* windows begin before the next frame; beyond it nothing can be needless */
-  npu_ring_trim (self->ring, MIN (first, npu_ring_newest (self->ring)));
-  g_cond_broadcast (&self->space);
 }
 
 /* -------------------------------------------------------------- steps */
@@ -104,8 +128,10 @@ gst_npu_encoder_trim (GstNpuEncoder * self)
 #define FLOW_SENT_EOS GST_FLOW_CUSTOM_SUCCESS
 
 static GstFlowReturn
-core_failed (GstNpuEncoder * self, const NpuError * error)
+core_result (GstNpuEncoder * self, NpuStatus status, const NpuError * error)
 {
+  if (status == NPU_OK)
+    return GST_FLOW_OK;
   gst_npu_element_error (GST_ELEMENT (self), error);
   return FLOW_REPORTED_ERROR;
 }
@@ -120,7 +146,7 @@ load (GstNpuEncoder * self)
   if (status == NPU_ETIMEDOUT)
     return GST_FLOW_OK;
   if (status != NPU_OK)
-    return core_failed (self, &error);
+    return core_result (self, status, &error);
 
   g_mutex_lock (&self->lock);
   self->loaded = TRUE;
@@ -130,20 +156,6 @@ load (GstNpuEncoder * self)
   GST_INFO_OBJECT (self, "weights of %s are there",
       npu_model_path (self->model));
   return GST_FLOW_OK;
-}
-
-/* The lock is held. */
-static void
-take_answer (GstNpuEncoder * self, guint64 id, guint64 next)
-{
-  if (!npu_windows_answer (&self->windows, id, next))
-    return;
-  GST_LOG_OBJECT (self, "window %" G_GUINT64_FORMAT " is done, next frame %"
-      G_GUINT64_FORMAT, id, next);
-  self->awaiting = FALSE;
-  if (self->ring)
-    gst_npu_encoder_trim (self);
-  g_cond_signal (&self->work);
 }
 
 static GstFlowReturn
@@ -159,6 +171,7 @@ ask (GstNpuEncoder * self)
   driven = gst_pad_peer_query (self->srcpad, query)
       && gst_npu_query_parse_driven (query);
   gst_query_unref (query);
+  gst_npu_encoder_ask_live (self);
 
   g_mutex_lock (&self->lock);
   if (self->windows.driven != driven) {
@@ -168,163 +181,13 @@ ask (GstNpuEncoder * self)
         "driven by the decoder's answers" : "fixed");
     /* who was to answer is gone, the window done with */
     if (self->awaiting)
-      take_answer (self, self->awaited, G_MAXUINT64);
+      gst_npu_encoder_take_answer (self, self->awaited, G_MAXUINT64);
     first = npu_windows_first_needed (&self->windows);
     self->windows.driven = driven;
     npu_windows_restart (&self->windows, first);
   }
   g_mutex_unlock (&self->lock);
   return GST_FLOW_OK;
-}
-
-/* The lock is held. */
-static NpuStatus
-submit (GstNpuEncoder * self, const NpuWindow * window, NpuError * error)
-{
-  guint index = (self->first_slot + self->in_flight) % self->depth;
-  GstNpuEncoderSlot *slot = &self->slots[index];
-  NpuEncoderWindow work = { 0 };
-  NpuStatus status;
-
-  slot->window = *window;
-  slot->positions =
-      npu_encoder_positions (self->model, self->context, window->frames);
-  slot->peak = npu_ring_peak (self->ring, window->first, window->frames);
-  slot->pts = gst_npu_encoder_frame_time (self, window->first);
-  slot->discont = self->discont;
-  slot->generation = self->generation;
-  slot->submitted = g_get_monotonic_time ();
-
-  work.positions = slot->positions;
-  status = npu_ring_view (self->ring, window->first, window->frames,
-      work.frames);
-  if (status != NPU_OK)
-    return npu_error_set (error, status, "frames of a window are gone");
-  status = npu_encoder_submit (self->encoder, index, &work, error);
-  if (status != NPU_OK)
-    return status;
-
-  self->in_flight++;
-  self->discont = FALSE;
-  self->awaiting = self->windows.driven;
-  self->awaited = window->id;
-  GST_LOG_OBJECT (self, "window %" G_GUINT64_FORMAT " of %u frames at %"
-      GST_TIME_FORMAT " in slot %u", (guint64) window->id, window->frames,
-      GST_TIME_ARGS (slot->pts), index);
-  return NPU_OK;
-}
-
-/* What a states buffer keeps until its last copy is gone. */
-typedef struct
-{
-  GWeakRef encoder;
-  guint64 id;
-} WindowOwner;
-
-static void
-answer (GstNpuEncoder * self, guint64 id, guint64 next)
-{
-  g_mutex_lock (&self->lock);
-  take_answer (self, id, next);
-  g_mutex_unlock (&self->lock);
-}
-
-/* Nobody is going to answer any more: all of the window is done with. */
-static void
-window_released (gpointer data)
-{
-  WindowOwner *owner = data;
-  GstNpuEncoder *self = g_weak_ref_get (&owner->encoder);
-
-  if (self) {
-    answer (self, owner->id, G_MAXUINT64);
-    gst_object_unref (self);
-  }
-  g_weak_ref_clear (&owner->encoder);
-  g_free (owner);
-}
-
-static void
-add_window_meta (GstNpuEncoder * self, GstBuffer * buffer,
-    const GstNpuEncoderSlot * slot)
-{
-  WindowOwner *owner = g_new0 (WindowOwner, 1);
-  GstNpuWindow window = {
-    .id = slot->window.id,
-    .first_sample = slot->window.first * GST_NPU_SAMPLES_PER_FRAME,
-    .positions = slot->positions,
-    .valid_positions = MIN ((slot->window.frames + 1) / 2, slot->positions),
-    .full = slot->window.final
-        || slot->window.frames == self->windows.window,
-    .final = slot->window.final,
-    .peak = slot->peak,
-  };
-
-  g_weak_ref_init (&owner->encoder, self);
-  owner->id = window.id;
-  gst_npu_window_meta_on_release (gst_buffer_add_npu_window_meta (buffer,
-          &window), window_released, owner);
-}
-
-/* Copy the states of slot @index into a buffer of the pool. */
-static GstFlowReturn
-make_buffer (GstNpuEncoder * self, guint index, GstBuffer ** buffer)
-{
-  const GstNpuEncoderSlot *slot = &self->slots[index];
-  gsize size = (gsize) slot->positions
-      * npu_model_config (self->model)->audio_width * sizeof (gfloat);
-  GstFlowReturn flow;
-  GstMapInfo map;
-
-  flow = gst_buffer_pool_acquire_buffer (self->pool, buffer, NULL);
-  if (flow != GST_FLOW_OK)
-    return flow;
-  gst_buffer_set_size (*buffer, size);
-  if (!gst_buffer_map (*buffer, &map, GST_MAP_WRITE)) {
-    gst_clear_buffer (buffer);
-    return GST_FLOW_ERROR;
-  }
-  memcpy (map.data, npu_encoder_states (self->encoder, index), size);
-  gst_buffer_unmap (*buffer, &map);
-
-  GST_BUFFER_PTS (*buffer) = slot->pts;
-  GST_BUFFER_DURATION (*buffer) =
-      slot->window.frames * GST_NPU_FRAME_DURATION;
-  if (slot->discont)
-    GST_BUFFER_FLAG_SET (*buffer, GST_BUFFER_FLAG_DISCONT);
-  add_window_meta (self, *buffer, slot);
-  return GST_FLOW_OK;
-}
-
-/* The oldest window in flight has ended: free its slot. Returns whether its
- * result is still wanted. */
-static gboolean
-retire_slot (GstNpuEncoder * self, gboolean succeeded)
-{
-  GstNpuEncoderSlot *slot;
-  gint64 now = g_get_monotonic_time ();
-  gboolean wanted;
-
-  g_mutex_lock (&self->lock);
-  slot = &self->slots[self->first_slot];
-  wanted = slot->generation == self->generation;
-  self->first_slot = (self->first_slot + 1) % self->depth;
-  self->in_flight--;
-  if (wanted && succeeded) {
-    /* slots run one after another: what lay before is another one's time */
-    gint64 started = MAX (slot->submitted, self->last_finished);
-
-    self->counters.windows++;
-    self->counters.positions += slot->positions;
-    self->counters.last_encode_time = (now - started) * GST_USECOND;
-    self->counters.encode_time += self->counters.last_encode_time;
-  } else {
-    self->counters.orphans++;
-  }
-  self->last_finished = now;
-  gst_npu_encoder_trim (self);
-  g_mutex_unlock (&self->lock);
-  return wanted;
 }
 
 static void
@@ -348,29 +211,17 @@ send_caps (GstNpuEncoder * self)
 static GstFlowReturn
 collect (GstNpuEncoder * self)
 {
-  guint index = self->first_slot;
-  GstBuffer *buffer = NULL;
+  GstBuffer *buffer;
   NpuError error = { 0 };
-  NpuStatus status;
-  GstFlowReturn flow = GST_FLOW_OK;
+  NpuStatus status = gst_npu_encoder_collect (self, &buffer, &error);
+  GstFlowReturn flow;
 
-  status = npu_encoder_wait (self->encoder, index, SLICE, &error);
-  if (status == NPU_ETIMEDOUT)
-    return GST_FLOW_OK;
-  if (status == NPU_OK)
-    flow = make_buffer (self, index, &buffer);
-  if (!retire_slot (self, status == NPU_OK)) {
-    GST_DEBUG_OBJECT (self, "dropping a window from before the flush");
-    gst_clear_buffer (&buffer);
-    return GST_FLOW_OK;
-  }
-  if (status != NPU_OK)
-    return core_failed (self, &error);
-  if (flow != GST_FLOW_OK)
-    return flow;
-
+  if (!buffer)
+    return core_result (self, status, &error);
   send_caps (self);
-  return gst_pad_push (self->srcpad, buffer);
+  flow = gst_pad_push (self->srcpad, buffer);
+  gst_npu_encoder_post_stats (self);
+  return flow;
 }
 
 /* What a flush swallowed goes back to its place, for flush_stop to decide. */
@@ -481,28 +332,27 @@ loop (gpointer data)
   GstNpuEncoder *self = GST_NPU_ENCODER (data);
   GstFlowReturn flow = GST_FLOW_OK;
   NpuError error = { 0 };
-  NpuStatus status = NPU_OK;
-  NpuWindow window;
   Step step;
 
   g_mutex_lock (&self->lock);
-  step = wait_for_step (self, &window);
-  if (step == STEP_SUBMIT)
-    status = submit (self, &window, &error);
+  step = wait_for_step (self);
   if (step == STEP_STOP)
     flow = self->flow;
   g_mutex_unlock (&self->lock);
 
+  gst_npu_encoder_post_messages (self);
   if (step == STEP_LOAD)
     flow = load (self);
   else if (step == STEP_ASK)
     flow = ask (self);
+  else if (step == STEP_UPLOAD)
+    flow = core_result (self, gst_npu_encoder_upload (self, &error), &error);
+  else if (step == STEP_SUBMIT)
+    flow = core_result (self, gst_npu_encoder_submit (self, &error), &error);
   else if (step == STEP_COLLECT)
     flow = collect (self);
   else if (step == STEP_FORWARD)
     flow = forward (self);
-  else if (status != NPU_OK)
-    flow = core_failed (self, &error);
 
   if (flow != GST_FLOW_OK)
     stop_task (self, flow);
@@ -523,7 +373,10 @@ gst_npu_encoder_src_event (GstPad * pad, GstObject * parent, GstEvent * event)
   guint64 id, next_sample;
 
   if (gst_npu_event_parse_window_done (event, &id, &next_sample)) {
-    answer (self, id, next_sample / GST_NPU_SAMPLES_PER_FRAME);
+    g_mutex_lock (&self->lock);
+    gst_npu_encoder_take_answer (self, id,
+        next_sample / GST_NPU_SAMPLES_PER_FRAME);
+    g_mutex_unlock (&self->lock);
     gst_event_unref (event);
     return TRUE;
   }
@@ -596,6 +449,9 @@ gst_npu_encoder_src_query (GstPad * pad, GstObject * parent, GstQuery * query)
   switch (GST_QUERY_TYPE (query)) {
     case GST_QUERY_CAPS:
       return query_caps (self, pad, query);
+    case GST_QUERY_CONTEXT:
+      return gst_npu_encoder_answer_context (self, query)
+          || gst_pad_query_default (pad, parent, query);
     case GST_QUERY_LATENCY:
       return query_latency (self, query);
     default:

@@ -39,6 +39,7 @@
 
 #include "gstnpucaps.h"
 #include "gstnpumeltimeline.h"
+#include "pipeline/timeline.h"
 
 GST_DEBUG_CATEGORY (npumel_debug);
 #define GST_CAT_DEFAULT npumel_debug
@@ -79,6 +80,7 @@ struct _GstNpuMel
   /* streaming thread only */
   GstSegment segment;
   gboolean segment_refused;
+  gint64 idle_since;            /* monotonic, microseconds; 0 at first */
   GstNpuMelTimeline timeline;
 };
 
@@ -224,6 +226,16 @@ prepare_buffer (GstNpuMel * self, GstBuffer * buffer)
       GST_AUDIO_INFO_RATE (info), bpf);
 }
 
+/* Since the last buffer was done with, there was nothing to do but to wait for
+ * this one. */
+static void
+record_capture (GstNpuMel * self)
+{
+  if (self->idle_since)
+    npu_timeline_record (NPU_LANE_CAPTURE, self->timeline.writer.offset,
+        self->idle_since * GST_USECOND, g_get_monotonic_time () * GST_USECOND);
+}
+
 static GstFlowReturn
 gst_npu_mel_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
 {
@@ -247,8 +259,10 @@ gst_npu_mel_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
   buffer = prepare_buffer (self, buffer);
   if (!buffer)
     return GST_FLOW_OK;
+  record_capture (self);
   flow = gst_npu_mel_timeline_take_buffer (&self->timeline, buffer);
   gst_buffer_unref (buffer);
+  self->idle_since = g_get_monotonic_time ();
   return flow;
 }
 

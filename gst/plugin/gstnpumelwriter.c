@@ -5,6 +5,8 @@
  */
 #include "gstnpumelwriter.h"
 
+#include "pipeline/timeline.h"
+
 #include "gstnpucaps.h"
 
 /* The warning waits for a second, so that there is something to count. */
@@ -77,19 +79,30 @@ send_chunk (GstNpuMelWriter * self)
   return gst_pad_push (self->pad, buffer);
 }
 
+/* Compute frames into the chunk, as many as are ready and fit. */
+static void
+fill_chunk (GstNpuMelWriter * self)
+{
+  gsize bands = npu_mel_bands (self->mel);
+  gint64 started = g_get_monotonic_time ();
+
+  self->chunk_fill += npu_mel_pull (self->mel,
+      (gfloat *) self->chunk_map.data + self->chunk_fill * bands,
+      self->chunk_frames - self->chunk_fill);
+  npu_timeline_record (NPU_LANE_MEL, self->offset, started * GST_USECOND,
+      g_get_monotonic_time () * GST_USECOND);
+}
+
 /* Send the frames that are ready. */
 static GstFlowReturn
 collect_frames (GstNpuMelWriter * self)
 {
   GstFlowReturn flow = GST_FLOW_OK;
-  gsize bands = npu_mel_bands (self->mel);
 
   while (flow == GST_FLOW_OK && npu_mel_ready (self->mel) > 0) {
     if (!self->chunk && (flow = begin_chunk (self)) != GST_FLOW_OK)
       break;
-    self->chunk_fill += npu_mel_pull (self->mel,
-        (gfloat *) self->chunk_map.data + self->chunk_fill * bands,
-        self->chunk_frames - self->chunk_fill);
+    fill_chunk (self);
     if (self->chunk_fill == self->chunk_frames)
       flow = send_chunk (self);
   }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * What npuencoder does when windows come faster than they are encoded: which
+ * step to take is the core's decision (pipeline/overload.h); this file applies
+ * it to the windows, and says so by QoS messages.
+ */
+#include "gstnpuencoder.h"
+
+GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
+#define GST_CAT_DEFAULT gst_npu_encoder_debug
+
+/* GST_MESSAGE_QOS: the quality of full service. */
+#define FULL_QUALITY 1000000
+
+GType
+gst_npu_overload_get_type (void)
+{
+  static gsize type = 0;
+  static const GEnumValue values[] = {
+    {GST_NPU_OVERLOAD_AUTO, "Behind a live source all that helps, else block",
+        "auto"},
+    {GST_NPU_OVERLOAD_BLOCK, "Make the source wait", "block"},
+    {GST_NPU_OVERLOAD_CONTEXT, "Shorten windows", "context"},
+    {GST_NPU_OVERLOAD_HOP, "Also encode less often", "hop"},
+    {GST_NPU_OVERLOAD_DROP, "Also leave out windows", "drop"},
+    {0, NULL, NULL},
+  };
+
+  if (g_once_init_enter (&type))
+    g_once_init_leave (&type,
+        g_enum_register_static ("GstNpuOverload", values));
+  return type;
+}
+
+static const gchar *
+level_name (NpuOverloadLevel level)
+{
+  static const gchar *const names[] = { "block", "context", "hop", "drop" };
+
+  return names[level];
+}
+
+const gchar *
+gst_npu_encoder_overload_name (GstNpuEncoder * self)
+{
+  NpuOverloadLevel level = npu_overload_step (&self->overload)->level;
+
+  return level == NPU_OVERLOAD_BLOCK ? "none" : level_name (level);
+}
+
+void
+gst_npu_encoder_plan_overload (GstNpuEncoder * self)
+{
+  const NpuModelConfig *config = npu_model_config (self->model);
+  gboolean shorter = self->context == NPU_CONTEXT_HEARD
+      || (self->context == NPU_CONTEXT_AUTO && config->heard_context);
+  NpuOverloadLevel limit = NPU_OVERLOAD_BLOCK;
+
+  /* a source that can wait loses nothing by waiting */
+  if (self->live)
+    limit = self->overload_limit == GST_NPU_OVERLOAD_AUTO ?
+        NPU_OVERLOAD_DROP : (NpuOverloadLevel) (self->overload_limit
+        - GST_NPU_OVERLOAD_BLOCK);
+  npu_overload_init (&self->overload, limit, self->window_frames,
+      self->hop_frames, shorter);
+  self->may_drop = limit == NPU_OVERLOAD_DROP;
+}
+
+/* Whether upstream is live decides what overload may do. */
+void
+gst_npu_encoder_ask_live (GstNpuEncoder * self)
+{
+  GstQuery *query = gst_query_new_latency ();
+  gboolean live = FALSE;
+
+  if (gst_pad_peer_query (self->sinkpad, query))
+    gst_query_parse_latency (query, &live, NULL, NULL);
+  gst_query_unref (query);
+  g_mutex_lock (&self->lock);
+  if (self->live != live) {
+    GST_INFO_OBJECT (self, "upstream is %slive", live ? "" : "not ");
+    self->live = live;
+    gst_npu_encoder_plan_overload (self);
+    npu_windows_set_lengths (&self->windows, self->window_frames,
+        self->hop_frames);
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+/* ----------------------------------------------------------- messages */
+
+/* The lock is held: what a message says is put together for later, since
+ * posting calls the application. */
+static void
+announce (GstNpuEncoder * self, guint64 first, guint64 frames)
+{
+  const NpuOverloadStep *step = npu_overload_step (&self->overload);
+  GstClockTime time = gst_npu_encoder_frame_time (self, first);
+  GstMessage *message = gst_message_new_qos (GST_OBJECT (self), self->live,
+      gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, time),
+      gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, time),
+      time, frames * GST_NPU_FRAME_DURATION);
+  gdouble share = (gdouble) step->window / self->window_frames
+      * self->hop_frames / step->hop;
+
+  gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
+      self->counters.windows, self->counters.skipped);
+  gst_message_set_qos_values (message, self->counters.lag, share,
+      (gint) (share * FULL_QUALITY));
+  gst_structure_set (gst_message_writable_structure (message),
+      "overload", G_TYPE_STRING, gst_npu_encoder_overload_name (self),
+      "window", G_TYPE_UINT64,
+      (guint64) step->window * GST_NPU_FRAME_DURATION,
+      "hop", G_TYPE_UINT64, (guint64) step->hop * GST_NPU_FRAME_DURATION,
+      "lost", G_TYPE_UINT64, frames * GST_NPU_FRAME_DURATION, NULL);
+  g_queue_push_tail (&self->messages, message);
+}
+
+GstMessage *
+gst_npu_encoder_starved_message (GstNpuEncoder * self)
+{
+  GError *error = g_error_new (GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_NO_SPACE_LEFT, "Elements behind the encoder hold all "
+      "%u buffers of states; %s. Let them go of some, or raise max-states.",
+      self->max_states, self->may_drop ? "windows are left out" :
+      "it waits for one");
+  GstMessage *message =
+      gst_message_new_warning (GST_OBJECT (self), error, NULL);
+
+  g_error_free (error);
+  return message;
+}
+
+void
+gst_npu_encoder_post_messages (GstNpuEncoder * self)
+{
+  GstMessage *message;
+
+  for (;;) {
+    g_mutex_lock (&self->lock);
+    message = g_queue_pop_head (&self->messages);
+    g_mutex_unlock (&self->lock);
+    if (!message)
+      return;
+    gst_element_post_message (GST_ELEMENT (self), message);
+  }
+}
+
+/* -------------------------------------------------------------- steps */
+
+gboolean
+gst_npu_encoder_drop_windows (GstNpuEncoder * self, guint64 newest)
+{
+  guint64 first = npu_windows_first_needed (&self->windows), lost;
+  guint32 windows = npu_windows_drop (&self->windows, newest, &lost);
+
+  if (windows == 0)
+    return FALSE;
+  GST_DEBUG_OBJECT (self, "leaving out %u windows, %" G_GUINT64_FORMAT
+      " frames are in none", windows, lost);
+  self->counters.skipped += windows;
+  self->counters.lost_frames += lost;
+  self->discont = TRUE;
+  announce (self, first, lost);
+  gst_npu_encoder_trim (self);
+  return TRUE;
+}
+
+void
+gst_npu_encoder_check_overload (GstNpuEncoder * self, guint64 newest)
+{
+  guint64 waiting = npu_windows_waiting (&self->windows, newest);
+  const NpuOverloadStep *step;
+
+  if (npu_overload_update (&self->overload, waiting)) {
+    step = npu_overload_step (&self->overload);
+    GST_INFO_OBJECT (self, "overload: %s, windows of %u frames every %u",
+        gst_npu_encoder_overload_name (self), step->window, step->hop);
+    npu_windows_set_lengths (&self->windows, step->window, step->hop);
+    announce (self, npu_windows_first_needed (&self->windows), 0);
+  }
+  step = npu_overload_step (&self->overload);
+  if (step->level == NPU_OVERLOAD_DROP && waiting > step->hop)
+    gst_npu_encoder_drop_windows (self, newest);
+}
