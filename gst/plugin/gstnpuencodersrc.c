@@ -80,6 +80,8 @@ gst_npu_encoder_trim (GstNpuEncoder * self)
 
 /* Downstream's errors are told by upstream, our own by ourselves. */
 #define FLOW_REPORTED_ERROR GST_FLOW_CUSTOM_ERROR
+/* Upstream's EOS was sent, unlike GST_FLOW_EOS, which downstream returns. */
+#define FLOW_SENT_EOS GST_FLOW_CUSTOM_SUCCESS
 
 static GstFlowReturn
 core_failed (GstNpuEncoder * self, const NpuError * error)
@@ -360,7 +362,7 @@ forward_event (GstNpuEncoder * self, GstEvent * event)
   gst_pad_push_event (self->srcpad, gst_event_ref (event));
   if (type == GST_EVENT_STREAM_START)
     send_caps (self);
-  return type == GST_EVENT_EOS ? GST_FLOW_EOS : GST_FLOW_OK;
+  return type == GST_EVENT_EOS ? FLOW_SENT_EOS : GST_FLOW_OK;
 }
 
 static GstFlowReturn
@@ -397,6 +399,14 @@ stop_task (GstNpuEncoder * self, GstFlowReturn flow)
   gboolean ended;
 
   g_mutex_lock (&self->lock);
+  if (flow == FLOW_SENT_EOS) {
+    if (!g_queue_is_empty (&self->items)) {
+      /* another stream has begun behind it */
+      g_mutex_unlock (&self->lock);
+      return;
+    }
+    flow = GST_FLOW_EOS;
+  }
   if (self->flow == GST_FLOW_OK)
     self->flow = reported ? GST_FLOW_ERROR : flow;
   flow = self->flow;

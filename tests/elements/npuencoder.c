@@ -139,6 +139,42 @@ GST_START_TEST (eos_drains_a_partial_window_even_while_weights_load)
 }
 GST_END_TEST;
 
+/* A window of @frames frames from @first on, after everything before it. */
+static void
+check_next (GstHarness * h, guint frames, guint64 first_sample)
+{
+  GstBuffer *buffer = gst_harness_pull (h);
+
+  fail_unless (buffer != NULL);
+  check_states (buffer, &(Expected) {
+      .frames = frames,.first_sample = first_sample,
+      .full = TRUE,.final = TRUE,.discont = TRUE});
+  gst_buffer_unref (buffer);
+}
+
+GST_START_TEST (a_stream_may_follow_the_end_of_another_at_once)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  GstSegment segment;
+  GstCaps *caps = gst_caps_from_string (MEL_80);
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  push_frames (h, 0, 50);
+  fail_unless (gst_harness_push_event (h, gst_event_new_eos ()));
+  gst_harness_push_event (h, gst_event_new_stream_start ("another"));
+  gst_harness_push_event (h, gst_event_new_caps (caps));
+  gst_harness_push_event (h, gst_event_new_segment (&segment));
+  fail_unless_equals_int (push_frames (h, 0, 70), GST_FLOW_OK);
+  fail_unless (gst_harness_push_event (h, gst_event_new_eos ()));
+  check_next (h, 50, 0);
+  check_next (h, 70, 50 * 160);
+  wait_for_event (h, GST_EVENT_EOS);
+  wait_for_event (h, GST_EVENT_EOS);
+  gst_caps_unref (caps);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (eos_without_audio_passes)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -311,6 +347,7 @@ npuencoder_suite (void)
   tcase_add_test (tcase, buffers_without_time_continue);
   tcase_add_test (tcase, time_is_exact_after_days);
   tcase_add_test (tcase, eos_drains_a_partial_window_even_while_weights_load);
+  tcase_add_test (tcase, a_stream_may_follow_the_end_of_another_at_once);
   tcase_add_test (tcase, eos_without_audio_passes);
   tcase_add_test (tcase, eos_before_caps_passes);
   tcase_add_test (tcase, a_gap_drains_and_restarts);
