@@ -124,6 +124,7 @@ struct _GstNpuEncoder
   gboolean loaded;
   gboolean ask_driven;
   gboolean awaiting;            /* an answer of the decoder */
+  guint64 awaited;              /* id of its window */
   gboolean discont;             /* the next window is */
   gboolean sent_caps;
 

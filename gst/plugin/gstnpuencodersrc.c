@@ -21,6 +21,9 @@ GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
 /* Nanoseconds. */
 #define SLICE (20 * GST_MSECOND)
 
+/* Microseconds until a decoder that does not answer is looked for again. */
+#define ASK_AGAIN (500 * G_TIME_SPAN_MILLISECOND)
+
 typedef enum
 {
   STEP_STOP,                    /* flushing, or downstream wants no more */
@@ -58,6 +61,23 @@ choose_step (GstNpuEncoder * self, NpuWindow * window)
   if (item && !(boundary && self->awaiting))
     return STEP_FORWARD;
   return STEP_WAIT;
+}
+
+/* The lock is held. New work comes with a signal. That a decoder was taken away
+ * does not, and its window may be kept by another branch of a tee. */
+static Step
+wait_for_step (GstNpuEncoder * self, NpuWindow * window)
+{
+  gint64 end = g_get_monotonic_time () + ASK_AGAIN;
+  Step step;
+
+  while ((step = choose_step (self, window)) == STEP_WAIT) {
+    if (!self->awaiting)
+      g_cond_wait (&self->work, &self->lock);
+    else if (!g_cond_wait_until (&self->work, &self->lock, end))
+      return STEP_ASK;
+  }
+  return step;
 }
 
 /* Frames that neither a later window nor one in flight covers. */
@@ -112,6 +132,20 @@ load (GstNpuEncoder * self)
   return GST_FLOW_OK;
 }
 
+/* The lock is held. */
+static void
+take_answer (GstNpuEncoder * self, guint64 id, guint64 next)
+{
+  if (!npu_windows_answer (&self->windows, id, next))
+    return;
+  GST_LOG_OBJECT (self, "window %" G_GUINT64_FORMAT " is done, next frame %"
+      G_GUINT64_FORMAT, id, next);
+  self->awaiting = FALSE;
+  if (self->ring)
+    gst_npu_encoder_trim (self);
+  g_cond_signal (&self->work);
+}
+
 static GstFlowReturn
 ask (GstNpuEncoder * self)
 {
@@ -128,10 +162,14 @@ ask (GstNpuEncoder * self)
 
   g_mutex_lock (&self->lock);
   if (self->windows.driven != driven) {
-    guint64 first = npu_windows_first_needed (&self->windows);
+    guint64 first;
 
     GST_INFO_OBJECT (self, "windows are %s", driven ?
         "driven by the decoder's answers" : "fixed");
+    /* who was to answer is gone, the window done with */
+    if (self->awaiting)
+      take_answer (self, self->awaited, G_MAXUINT64);
+    first = npu_windows_first_needed (&self->windows);
     self->windows.driven = driven;
     npu_windows_restart (&self->windows, first);
   }
@@ -169,6 +207,7 @@ submit (GstNpuEncoder * self, const NpuWindow * window, NpuError * error)
   self->in_flight++;
   self->discont = FALSE;
   self->awaiting = self->windows.driven;
+  self->awaited = window->id;
   GST_LOG_OBJECT (self, "window %" G_GUINT64_FORMAT " of %u frames at %"
       GST_TIME_FORMAT " in slot %u", (guint64) window->id, window->frames,
       GST_TIME_ARGS (slot->pts), index);
@@ -186,14 +225,7 @@ static void
 answer (GstNpuEncoder * self, guint64 id, guint64 next)
 {
   g_mutex_lock (&self->lock);
-  if (npu_windows_answer (&self->windows, id, next)) {
-    GST_LOG_OBJECT (self, "window %" G_GUINT64_FORMAT " is done, next frame %"
-        G_GUINT64_FORMAT, id, next);
-    self->awaiting = FALSE;
-    if (self->ring)
-      gst_npu_encoder_trim (self);
-    g_cond_signal (&self->work);
-  }
+  take_answer (self, id, next);
   g_mutex_unlock (&self->lock);
 }
 
@@ -435,8 +467,7 @@ loop (gpointer data)
   Step step;
 
   g_mutex_lock (&self->lock);
-  while ((step = choose_step (self, &window)) == STEP_WAIT)
-    g_cond_wait (&self->work, &self->lock);
+  step = wait_for_step (self, &window);
   if (step == STEP_SUBMIT)
     status = submit (self, &window, &error);
   if (step == STEP_STOP)

@@ -115,11 +115,11 @@ answer_query (GstPad * pad, GstPadProbeInfo * info, gpointer data)
   return GST_PAD_PROBE_HANDLED;
 }
 
-void
+gulong
 pretend_decoder (GstHarness * harness)
 {
-  gst_pad_add_probe (harness->sinkpad, GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM,
-      answer_query, NULL, NULL);
+  return gst_pad_add_probe (harness->sinkpad,
+      GST_PAD_PROBE_TYPE_QUERY_DOWNSTREAM, answer_query, NULL, NULL);
 }
 
 /* Encode frames without GStreamer; returns positions * width floats. */

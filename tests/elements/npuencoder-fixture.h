@@ -43,8 +43,9 @@ GstBuffer *new_frames (guint64 frame, guint count, GstClockTime pts);
 /* The same, pushed with the time that the number says. */
 GstFlowReturn push_frames (GstHarness * harness, guint64 frame, guint count);
 
-/* Answers the driven query, as npudecoder does. */
-void pretend_decoder (GstHarness * harness);
+/* Answers the driven query, as npudecoder does, until the probe that it
+ * returns is removed from the harness's sink pad. */
+gulong pretend_decoder (GstHarness * harness);
 
 /* What is expected of a states buffer; its states are compared with those of
  * the core for frames @first ... */

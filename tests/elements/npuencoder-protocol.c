@@ -232,6 +232,28 @@ GST_START_TEST (a_window_that_nobody_answers_is_done_when_it_is_freed)
 }
 GST_END_TEST;
 
+/* As behind a tee, where a sink keeps the last buffer. */
+GST_START_TEST (a_window_whose_decoder_went_away_is_done_though_it_is_kept)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  gulong decoder = pretend_decoder (h);
+  GstBuffer *kept, *buffer;
+
+  push_frames (h, 0, 250);
+  kept = gst_harness_pull (h);
+  check_quiet (h);
+  gst_pad_remove_probe (h->sinkpad, decoder);
+  buffer = gst_harness_pull (h);
+  fail_unless (buffer != NULL);
+  check_states (buffer, &(Expected) {
+      .first = 100,.frames = 100,.pts = GST_SECOND,.first_sample = 16000,
+      .full = TRUE});
+  gst_buffer_unref (buffer);
+  gst_buffer_unref (kept);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_decoder_may_come_later)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -480,6 +502,8 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, driven_windows_start_where_the_answer_says);
   tcase_add_test (tcase, answers_of_other_windows_are_ignored);
   tcase_add_test (tcase, a_window_that_nobody_answers_is_done_when_it_is_freed);
+  tcase_add_test (tcase,
+      a_window_whose_decoder_went_away_is_done_though_it_is_kept);
   tcase_add_test (tcase, a_decoder_may_come_later);
   tcase_add_test (tcase, latency_is_answered_before_caps_and_model);
   tcase_add_test (tcase, a_message_says_that_the_model_changes_the_latency);
