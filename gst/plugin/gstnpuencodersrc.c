@@ -453,7 +453,9 @@ stop_task (GstNpuEncoder * self, GstFlowReturn flow)
   /* upstream that has ended would not hear of downstream's error */
   if (ended && !reported)
     GST_ELEMENT_FLOW_ERROR (self, flow);
-  gst_pad_push_event (self->srcpad, gst_event_new_eos ());
+  /* what is linked later is to get more than an end */
+  if (ended || flow != GST_FLOW_NOT_LINKED)
+    gst_pad_push_event (self->srcpad, gst_event_new_eos ());
 }
 
 static void
@@ -511,6 +513,11 @@ gst_npu_encoder_src_event (GstPad * pad, GstObject * parent, GstEvent * event)
   if (GST_EVENT_TYPE (event) == GST_EVENT_RECONFIGURE) {
     /* the pad has taken note, and what upstream sends does not change */
     g_mutex_lock (&self->lock);
+    if (self->flow == GST_FLOW_NOT_LINKED) {
+      /* it may be linked again */
+      self->flow = GST_FLOW_OK;
+      gst_npu_encoder_start_task (self);
+    }
     g_cond_signal (&self->work);
     g_mutex_unlock (&self->lock);
     gst_event_unref (event);

@@ -207,6 +207,41 @@ GST_START_TEST (an_error_from_downstream_after_eos_is_posted)
 }
 GST_END_TEST;
 
+/* Frames from second @second on until upstream hears @expected. */
+static void
+push_until (GstHarness * h, guint second, GstFlowReturn expected)
+{
+  for (guint i = 0; push_frames (h, second * 100 + i, 1) != expected; i++) {
+    fail_unless (i < 5000, "never %s", gst_flow_get_name (expected));
+    g_usleep (1000);
+  }
+}
+
+GST_START_TEST (it_goes_on_when_it_is_linked_again)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  GstPad *src = gst_element_get_static_pad (h->element, "src");
+  GstClockTime time;
+  GstBuffer *buffer;
+
+  push_frames (h, 0, 100);
+  gst_buffer_unref (gst_harness_pull (h));
+  fail_unless (gst_pad_unlink (src, h->sinkpad));
+  push_until (h, 1, GST_FLOW_NOT_LINKED);
+  fail_unless (gst_pad_link (src, h->sinkpad) == GST_PAD_LINK_OK);
+  push_until (h, 1000, GST_FLOW_OK);
+  push_frames (h, 200000, 100);
+  do {
+    buffer = gst_harness_pull (h);
+    fail_unless (buffer != NULL);
+    time = GST_BUFFER_PTS (buffer);
+    gst_buffer_unref (buffer);
+  } while (time != 2000 * GST_SECOND);
+  gst_object_unref (src);
+  free_harness (h);
+}
+GST_END_TEST;
+
 /* Ten hours; instrumented builds are slower and hear one. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SECONDS 3600
@@ -300,6 +335,7 @@ npuencoder_stress_suite (void)
   tcase_add_test (tcase, flush_start_does_not_wait_for_the_device);
   tcase_add_test (tcase, state_changes_with_windows_in_flight_do_not_hang);
   tcase_add_test (tcase, what_downstream_returns_comes_back_to_upstream);
+  tcase_add_test (tcase, it_goes_on_when_it_is_linked_again);
   tcase_add_test (tcase, an_error_from_downstream_after_eos_is_posted);
   tcase_add_test (tcase,
       a_full_ring_makes_upstream_wait_and_a_flush_ends_that);
