@@ -427,6 +427,19 @@ start_stream (GstNpuDecoder * self, GstEvent * event)
   return TRUE;
 }
 
+/* Whether @segment only says more about the segment that is playing: it comes
+ * again, or its end or the duration have become known. */
+static gboolean
+is_update (GstNpuDecoder * self, const GstSegment * segment)
+{
+  GstSegment same = *segment;
+
+  same.stop = self->segment.stop;
+  same.duration = self->segment.duration;
+  same.position = self->segment.position;
+  return gst_segment_is_equal (&same, &self->segment);
+}
+
 static gboolean
 start_segment (GstNpuDecoder * self, GstEvent * event)
 {
@@ -440,9 +453,12 @@ start_segment (GstNpuDecoder * self, GstEvent * event)
     gst_event_unref (event);
     return FALSE;
   }
+  if (!GST_CLOCK_TIME_IS_VALID (self->position)
+      || !is_update (self, segment)) {
+    self->position = segment->start;
+    self->next_sample = 0;
+  }
   self->segment = *segment;
-  self->position = segment->start;
-  self->next_sample = 0;
   send_caps (self);
   return gst_pad_push_event (self->srcpad, event);
 }

@@ -297,6 +297,34 @@ GST_START_TEST (a_clock_that_is_set_back_is_believed)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_segment_that_comes_again_repeats_no_gap)
+{
+  Opened opened = open_model (test_model ());
+  GstHarness *h = new_decoder_harness (new_decoder (), opened.model);
+  Coverage *coverage = watch_coverage (h->sinkpad);
+  guint64 end = decode_windows (h, 3, 0);
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_TIME);
+  for (guint id = 3; id < 5; id++) {
+    gst_harness_push_event (h, gst_event_new_segment (&segment));
+    gst_harness_push (h, new_states (id, end, end * POSITION, TRUE));
+    end = pull_answer (h, id) / GST_NPU_SAMPLES_PER_POSITION;
+    segment.stop = 100 * GST_SECOND;
+  }
+  fail_unless_equals_int (coverage->holes + coverage->overlaps, 0);
+  segment.start = 100 * GST_SECOND;
+  segment.base = segment.stop = 200 * GST_SECOND;
+  coverage->position = segment.start;
+  gst_harness_push_event (h, gst_event_new_segment (&segment));
+  gst_harness_push (h, new_states (5, end, 101 * GST_SECOND, TRUE));
+  fail_unless_equals_int (coverage->holes + coverage->overlaps, 0);
+  free_harness (h);
+  coverage_free (coverage);
+  close_model (&opened);
+}
+GST_END_TEST;
+
 GST_START_TEST (the_separator_ends_each_text)
 {
   Opened opened = open_model (test_model ());
@@ -643,6 +671,7 @@ npudecoder_suite (void)
   tcase_add_test (tcase,
       a_window_that_overlaps_the_last_one_says_nothing_twice);
   tcase_add_test (tcase, a_clock_that_is_set_back_is_believed);
+  tcase_add_test (tcase, a_segment_that_comes_again_repeats_no_gap);
   tcase_add_test (tcase, the_separator_ends_each_text);
   tcase_add_test (tcase, the_stream_is_sparse_text);
   tcase_add_test (tcase, gaps_are_passed_on_and_clipped);
