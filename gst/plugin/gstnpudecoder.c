@@ -202,6 +202,17 @@ set_string (gchar ** setting, const GValue * value, const gchar * fallback)
   *setting = g_strdup (string ? string : fallback);
 }
 
+/* Escapes may stand for any byte, but what comes out is text. */
+static gchar *
+unescape (const gchar * escaped)
+{
+  gchar *bytes = g_strcompress (escaped);
+  gchar *text = g_utf8_make_valid (bytes, -1);
+
+  g_free (bytes);
+  return text;
+}
+
 static void
 gst_npu_decoder_set_property (GObject * object, guint id, const GValue * value,
     GParamSpec * spec)
@@ -224,7 +235,7 @@ gst_npu_decoder_set_property (GObject * object, guint id, const GValue * value,
     case PROP_SEPARATOR:
       set_string (&settings->separator, value, DEFAULT_SEPARATOR);
       g_free (self->separator);
-      self->separator = g_strcompress (settings->separator);
+      self->separator = unescape (settings->separator);
       break;
     case PROP_NO_SPEECH_THRESHOLD:
       settings->no_speech_threshold = g_value_get_float (value);

@@ -347,6 +347,25 @@ GST_START_TEST (the_separator_ends_each_text)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_separator_of_any_bytes_leaves_text_valid)
+{
+  Opened opened = open_model (test_model ());
+  GstElement *decoder = new_decoder ();
+  GstHarness *h;
+  Coverage *coverage;
+
+  g_object_set (decoder, "separator", "\\377\\n", NULL);
+  h = new_decoder_harness (decoder, opened.model);
+  coverage = watch_coverage (h->sinkpad);
+  decode_windows (h, 20, 0);
+  fail_unless (coverage->texts > 0);
+  fail_unless_equals_int (coverage->invalid, 0);
+  free_harness (h);
+  coverage_free (coverage);
+  close_model (&opened);
+}
+GST_END_TEST;
+
 /* ----------------------------------------------------------- events */
 
 static GstEvent *
@@ -673,6 +692,7 @@ npudecoder_suite (void)
   tcase_add_test (tcase, a_clock_that_is_set_back_is_believed);
   tcase_add_test (tcase, a_segment_that_comes_again_repeats_no_gap);
   tcase_add_test (tcase, the_separator_ends_each_text);
+  tcase_add_test (tcase, a_separator_of_any_bytes_leaves_text_valid);
   tcase_add_test (tcase, the_stream_is_sparse_text);
   tcase_add_test (tcase, gaps_are_passed_on_and_clipped);
   tcase_add_test (tcase, only_the_language_of_the_audio_is_a_tag_of_the_text);
