@@ -397,21 +397,38 @@ forward_event (GstNpuEncoder * self, GstEvent * event)
   return type == GST_EVENT_EOS ? FLOW_SENT_EOS : GST_FLOW_OK;
 }
 
+/* The lock is held. What a decoder left of the frames before @end and is too
+ * short for a window: a GAP event, or NULL. */
+static GstEvent *
+rest_as_gap (GstNpuEncoder * self, guint64 end)
+{
+  guint64 first = npu_windows_first_needed (&self->windows);
+
+  if (!self->windows.driven || first >= end)
+    return NULL;
+  return gst_event_new_gap (gst_npu_encoder_frame_time (self, first),
+      (end - first) * GST_NPU_FRAME_DURATION);
+}
+
 static GstFlowReturn
 forward (GstNpuEncoder * self)
 {
   GstFlowReturn flow = GST_FLOW_OK;
   GstNpuEncoderItem *item;
+  GstEvent *gap = NULL;
 
   g_mutex_lock (&self->lock);
   item = g_queue_pop_head (&self->items);
   if (item->boundary) {
+    gap = rest_as_gap (self, item->frame);
     npu_windows_restart (&self->windows, item->frame);
     gst_npu_encoder_trim (self);
     self->discont = TRUE;
   }
   g_mutex_unlock (&self->lock);
 
+  if (gap)
+    gst_pad_push_event (self->srcpad, gap);
   if (item->event)
     flow = forward_event (self, item->event);
   if (GST_PAD_IS_FLUSHING (self->srcpad))

@@ -232,6 +232,34 @@ GST_START_TEST (a_window_that_nobody_answers_is_done_when_it_is_freed)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_rest_too_short_for_a_window_is_a_gap)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  GstClockTime start = 0, duration = 0;
+  GstBuffer *buffer;
+  GstEvent *event;
+
+  pretend_decoder (h);
+  push_frames (h, 0, 105);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  buffer = gst_harness_pull (h);
+  answer (h, buffer, 100 * 160);
+  gst_buffer_unref (buffer);
+  while ((event = gst_harness_pull_event (h))
+      && GST_EVENT_TYPE (event) != GST_EVENT_EOS) {
+    if (GST_EVENT_TYPE (event) == GST_EVENT_GAP)
+      gst_event_parse_gap (event, &start, &duration);
+    gst_event_unref (event);
+  }
+  fail_unless (event != NULL);
+  gst_event_unref (event);
+  fail_unless_equals_uint64 (start, 100 * FRAME);
+  fail_unless_equals_uint64 (duration, 5 * FRAME);
+  fail_unless_equals_int (gst_harness_buffers_in_queue (h), 0);
+  free_harness (h);
+}
+GST_END_TEST;
+
 /* As behind a tee, where a sink keeps the last buffer. */
 GST_START_TEST (a_window_whose_decoder_went_away_is_done_though_it_is_kept)
 {
@@ -502,6 +530,7 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, driven_windows_start_where_the_answer_says);
   tcase_add_test (tcase, answers_of_other_windows_are_ignored);
   tcase_add_test (tcase, a_window_that_nobody_answers_is_done_when_it_is_freed);
+  tcase_add_test (tcase, a_rest_too_short_for_a_window_is_a_gap);
   tcase_add_test (tcase,
       a_window_whose_decoder_went_away_is_done_though_it_is_kept);
   tcase_add_test (tcase, a_decoder_may_come_later);
