@@ -37,13 +37,29 @@ typedef enum
 
 /* ----------------------------------------------------- choosing a step */
 
+/* The lock is held. Whether it is known that the audio ends before @frame. */
+static gboolean
+ends_at (GstNpuEncoder * self, guint64 frame)
+{
+  for (GList * link = self->items.head; link; link = link->next) {
+    const GstNpuEncoderItem *item = link->data;
+
+    if (item->frame != frame)
+      return FALSE;
+    if (item->boundary)
+      return TRUE;
+  }
+  return FALSE;
+}
+
 /* The lock is held. @window is set with STEP_SUBMIT. */
 static Step
 choose_step (GstNpuEncoder * self, NpuWindow * window)
 {
   GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
   guint64 newest = item ? item->frame : npu_ring_newest (self->ring);
-  gboolean boundary = item && item->boundary;
+  gboolean ended = ends_at (self, newest);
+  gboolean held_back = FALSE;
 
   if (self->flow != GST_FLOW_OK)
     return STEP_STOP;
@@ -52,13 +68,17 @@ choose_step (GstNpuEncoder * self, NpuWindow * window)
       return STEP_LOAD;
     if (self->ask_driven || GST_PAD_NEEDS_RECONFIGURE (self->srcpad))
       return self->in_flight > 0 ? STEP_COLLECT : STEP_ASK;
+    /* decoders treat the window that the audio ends in in another way; which
+     * it is must not depend on how soon the end is known */
+    held_back = self->windows.driven && !ended
+        && newest == npu_ring_newest (self->ring);
     if (self->in_flight < self->depth
-        && npu_windows_next (&self->windows, newest, boundary, window))
+        && npu_windows_next (&self->windows, newest - held_back, ended, window))
       return STEP_SUBMIT;
   }
   if (self->in_flight > 0)
     return STEP_COLLECT;
-  if (item && !(boundary && self->awaiting))
+  if (item && !held_back && !(item->boundary && self->awaiting))
     return STEP_FORWARD;
   return STEP_WAIT;
 }

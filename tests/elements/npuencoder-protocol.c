@@ -232,6 +232,30 @@ GST_START_TEST (a_window_that_nobody_answers_is_done_when_it_is_freed)
 }
 GST_END_TEST;
 
+GST_START_TEST (windows_do_not_depend_on_when_the_end_comes)
+{
+  for (guint late = 0; late < 2; late++) {
+    GstHarness *h = new_harness (new_encoder ());
+    GstBuffer *buffer;
+
+    pretend_decoder (h);
+    push_frames (h, 0, 100);
+    if (late)
+      check_quiet (h);
+    gst_harness_push_event (h,
+        gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, NULL));
+    if (late)
+      check_quiet (h);
+    gst_harness_push_event (h, gst_event_new_eos ());
+    buffer = gst_harness_pull (h);
+    check_states (buffer, &(Expected) {
+        .frames = 100,.full = TRUE,.final = TRUE,.discont = TRUE});
+    gst_buffer_unref (buffer);
+    free_harness (h);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (a_rest_too_short_for_a_window_is_a_gap)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -530,6 +554,7 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, driven_windows_start_where_the_answer_says);
   tcase_add_test (tcase, answers_of_other_windows_are_ignored);
   tcase_add_test (tcase, a_window_that_nobody_answers_is_done_when_it_is_freed);
+  tcase_add_test (tcase, windows_do_not_depend_on_when_the_end_comes);
   tcase_add_test (tcase, a_rest_too_short_for_a_window_is_a_gap);
   tcase_add_test (tcase,
       a_window_whose_decoder_went_away_is_done_though_it_is_kept);

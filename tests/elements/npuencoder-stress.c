@@ -61,7 +61,7 @@ flush_at_random (GstHarness * h, GRand * random)
     flush (h);
 
     hour += 1800 * GST_SECOND;
-    gst_harness_push (h, new_frames (0, 100, hour));
+    gst_harness_push (h, new_frames (0, 101, hour));
     buffer = pull_from (h, hour);
     check_states (buffer, &(Expected) {
         .frames = 100,.pts = hour,.full = TRUE,.discont = TRUE,
@@ -314,7 +314,7 @@ GST_START_TEST (states_outlive_their_encoder)
   GstBuffer *buffer;
 
   pretend_decoder (h);
-  push_frames (h, 0, 100);
+  push_frames (h, 0, 101);
   buffer = gst_harness_pull (h);
   free_harness (h);
   check_states (buffer, &(Expected) {
