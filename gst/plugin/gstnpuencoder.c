@@ -311,6 +311,7 @@ reset (GstNpuEncoder * self)
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   memset (&self->counters, 0, sizeof (self->counters));
   self->have_caps = FALSE;
+  self->refused = FALSE;
   self->need_base = TRUE;
   self->upstream_ended = FALSE;
   self->first_slot = 0;
@@ -590,8 +591,6 @@ gst_npu_encoder_init (GstNpuEncoder * self)
   gst_pad_set_query_function (self->sinkpad, gst_npu_encoder_sink_query);
   gst_pad_set_activatemode_function (self->sinkpad,
       gst_npu_encoder_sink_activate_mode);
-  /* caps of another model get in, to be refused with a message */
-  GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");

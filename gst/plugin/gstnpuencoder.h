@@ -112,6 +112,7 @@ struct _GstNpuEncoder
 
   GstSegment segment;           /* of the sink pad */
   gboolean have_caps;
+  gboolean refused;             /* caps or a segment, and said so */
   gboolean need_base;           /* time counts from the next buffer on */
 
   GstNpuEncoderSlot slots[NPU_ENCODER_MAX_DEPTH];

@@ -71,6 +71,31 @@ GST_START_TEST (caps_of_another_model_are_refused_with_a_message)
 }
 GST_END_TEST;
 
+GST_START_TEST (caps_of_any_kind_are_refused_with_one_message)
+{
+  static const gchar *const wrong[] = {
+    "tensor/strided, tensor-id=(string)log-mel, type=(string)float32, "
+        "dims-order=(string)row-major, dims=(int)<0,127>",
+    "audio/x-raw, format=S16LE, rate=16000, channels=1, layout=interleaved",
+  };
+  GstHarness *h = new_harness (new_encoder ());
+  GstBus *bus = gst_element_get_bus (h->element);
+  GError *error = NULL;
+  gchar *text;
+
+  gst_harness_set_src_caps_str (h, wrong[__i__]);
+  for (guint i = 0; i < 3; i++)
+    fail_unless_equals_int (push_frames (h, 0, 10), GST_FLOW_NOT_NEGOTIATED);
+  text = pop_error (h->element, &error);
+  fail_unless (strstr (text, "npumel") && strstr (text, "80"), "%s", text);
+  fail_unless (gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR) == NULL);
+  g_free (text);
+  g_error_free (error);
+  gst_object_unref (bus);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (the_same_caps_again_change_nothing)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -547,6 +572,8 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, sink_caps_follow_the_model);
   tcase_add_test (tcase, src_caps_name_width_and_digest);
   tcase_add_test (tcase, caps_of_another_model_are_refused_with_a_message);
+  tcase_add_loop_test (tcase, caps_of_any_kind_are_refused_with_one_message,
+      0, 2);
   tcase_add_test (tcase, the_same_caps_again_change_nothing);
   tcase_add_test (tcase, a_buffer_that_holds_no_whole_frames_is_an_error);
   tcase_add_test (tcase, the_model_goes_downstream_after_caps);
