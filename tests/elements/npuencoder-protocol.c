@@ -437,6 +437,37 @@ GST_START_TEST (latency_is_the_window_and_time_for_work)
 }
 GST_END_TEST;
 
+/* Plays a source with 200 ms of its own memory. */
+static GstPadProbeReturn
+answer_as_source (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return GST_PAD_PROBE_OK;
+  gst_query_set_latency (query, TRUE, 10 * GST_MSECOND, 200 * GST_MSECOND);
+  return GST_PAD_PROBE_HANDLED;
+}
+
+GST_START_TEST (the_longest_latency_is_what_the_ring_holds)
+{
+  GstHarness *h = new_harness (new_encoder_with ("window", 400 * GST_MSECOND,
+          "hop", 50 * GST_MSECOND, "depth", 3, NULL));
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min, max;
+
+  gst_pad_add_probe (h->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM,
+      answer_as_source, NULL, NULL);
+  fail_unless (gst_pad_peer_query (h->sinkpad, query));
+  gst_query_parse_latency (query, NULL, &min, &max);
+  fail_unless_equals_uint64 (min, 460 * GST_MSECOND);
+  fail_unless_equals_uint64 (max,
+      (200 + 400 + 3 * 50) * GST_MSECOND + 30 * GST_SECOND);
+  gst_query_unref (query);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (statistics_are_true)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -589,6 +620,7 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, latency_is_answered_before_caps_and_model);
   tcase_add_test (tcase, a_message_says_that_the_model_changes_the_latency);
   tcase_add_test (tcase, latency_is_the_window_and_time_for_work);
+  tcase_add_test (tcase, the_longest_latency_is_what_the_ring_holds);
   tcase_add_test (tcase, statistics_are_true);
   tcase_add_test (tcase, an_unknown_device_is_an_error_that_lists_devices);
   tcase_add_test (tcase, a_missing_model_is_an_error_with_its_path);
