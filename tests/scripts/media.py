@@ -136,6 +136,17 @@ def sample_seconds():
         return recording.getnframes() / recording.getframerate()
 
 
+def write_after_silence(path, seconds):
+    """The sample behind a silence of so many seconds, with a little noise in
+    it, since digital silence is passed over."""
+    with wave.open(str(sample)) as recording, wave.open(str(path), 'w') as out:
+        out.setparams(recording.getparams())
+        count = int(seconds * recording.getframerate())
+        out.writeframes(bytes([1, 0, 255, 255]) * (count // 2))
+        out.writeframes(recording.readframes(recording.getnframes()))
+    return path
+
+
 def copy_sample(folder, name='speech.wav'):
     path = pathlib.Path(folder) / name
     shutil.copyfile(sample, path)

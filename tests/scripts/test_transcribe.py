@@ -69,6 +69,18 @@ def a_recording_gives_segments_and_subtitles_beside_it(folder):
 
 @case
 @in_folder
+def no_word_is_lost_behind_a_silence(folder):
+    for seconds in range(3, 10):
+        recording = media.write_after_silence(folder / 'late.wav', seconds)
+        heard = media.segments(tool('--no-srt', recording).stdout)
+        rate = media.word_error_rate(
+            media.words(' '.join(text for _, _, text in heard)), media.sample_words())
+        if rate > 0.2 or abs(heard[0][0] - seconds - 1.04) > 0.5:
+            raise AssertionError(f'behind {seconds} s: {heard}')
+
+
+@case
+@in_folder
 def a_relative_name_and_a_uri_work(folder):
     recording = media.copy_sample(folder)
     check_segments(tool('speech.wav', cwd=folder).stdout)
