@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import wave
 
 import media
 from media import run, sample, transcribe
@@ -247,11 +248,10 @@ def without_the_plugin_it_says_where_to_look():
         refused('--no-srt', sample, 'GST_PLUGIN_PATH', env=environment)
 
 
-@case
-def a_terminal_gets_progress_that_leaves_the_lines_readable():
-    """Standard output and error on one terminal, read as a screen would."""
+def on_a_terminal(*arguments):
+    """What the tool writes with standard output and error on one terminal."""
     reader, writer = pty.openpty()
-    process = subprocess.Popen([transcribe, '--no-srt', str(sample)],
+    process = subprocess.Popen([transcribe, *map(str, arguments)],
                                stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
     received = b''
@@ -263,12 +263,36 @@ def a_terminal_gets_progress_that_leaves_the_lines_readable():
         if not part:
             break
         received += part
-    equal(process.wait(30), 0, 'status')
-    text = received.decode()
+    equal(process.wait(60), 0, 'status')
+    return received.decode().replace('\r\n', '\n')
+
+
+@case
+def a_terminal_gets_progress_that_leaves_the_lines_readable():
+    text = on_a_terminal('--no-srt', sample)
     visible = []
-    for line in text.replace('\r\n', '\n').split('\n'):
+    for line in text.split('\n'):
         visible.append(line.split('\r\033[K')[-1])
     check_segments('\n'.join(visible).rstrip('\n') + '\n')
+
+
+@case
+@in_folder
+def progress_stays_below_the_words(folder):
+    """A window takes less time than passes between two looks at the progress."""
+    recording = folder / 'long.wav'
+    with wave.open(str(sample)) as speech, wave.open(str(recording), 'w') as out:
+        out.setparams(speech.getparams())
+        frames = speech.readframes(speech.getnframes())
+        for _ in range(40):
+            out.writeframes(frames)
+    text = on_a_terminal('--no-srt', recording)
+    first = re.search(r'of 09:5\d   [\d.]+ x real time   \d\d:\d\d left', text)
+    equal(bool(first), True, f'progress in {text[:500]!r}')
+    lines = text[first.end():].split('\n')
+    # behind the last words the progress is cleared for good
+    for line in lines[:-1]:
+        contains(line, '\r\033[K[', 'words in the place of the progress')
 
 
 @case
