@@ -197,6 +197,11 @@ ask (GstNpuEncoder * self)
   return GST_FLOW_OK;
 }
 
+/* Silence that a last window is padded with at least, where its context can be
+ * shortened: models that leave out what a window's end cuts would leave out the
+ * last words of a stream that stops while somebody speaks. */
+#define FRAMES_AFTER_END 50
+
 /* The lock is held. */
 static NpuStatus
 submit (GstNpuEncoder * self, const NpuWindow * window, NpuError * error)
@@ -207,8 +212,8 @@ submit (GstNpuEncoder * self, const NpuWindow * window, NpuError * error)
   NpuStatus status;
 
   slot->window = *window;
-  slot->positions =
-      npu_encoder_positions (self->model, self->context, window->frames);
+  slot->positions = npu_encoder_positions (self->model, self->context,
+      window->frames + (window->final ? FRAMES_AFTER_END : 0));
   slot->peak = npu_ring_peak (self->ring, window->first, window->frames);
   slot->pts = gst_npu_encoder_frame_time (self, window->first);
   slot->discont = self->discont;
