@@ -17,7 +17,7 @@ time_limit = 120
 
 # The most errors that the built-in model may make in the project's recording,
 # behind a file, and live, where speech is cut elsewhere in a window.
-file_error_rate = 0.50
+file_error_rate = 0.10
 live_error_rate = 0.60
 
 SEGMENT = re.compile(
