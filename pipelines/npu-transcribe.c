@@ -272,7 +272,7 @@ add_element (App * app, const char *factory)
 }
 
 static char *
-list_enum_values (GParamSpec * spec)
+list_values (GParamSpec * spec)
 {
   GString *list = g_string_new (NULL);
 
@@ -283,6 +283,9 @@ list_enum_values (GParamSpec * spec)
     for (guint i = 0; i < values->n_values; i++)
       g_string_append_printf (list, "%s%s", i > 0 ? ", " : "",
           values->values[i].value_nick);
+  } else if (G_IS_PARAM_SPEC_UINT (spec)) {
+    g_string_append_printf (list, "; it takes a number of %u to %u",
+        G_PARAM_SPEC_UINT (spec)->minimum, G_PARAM_SPEC_UINT (spec)->maximum);
   }
   return g_string_free (list, FALSE);
 }
@@ -305,7 +308,7 @@ set_property (App * app, GstElement * element, const char *name,
     g_value_set_string (&value, text);
   } else if (!gst_value_deserialize_with_pspec (&value, text, spec)
       || g_param_value_validate (spec, &value)) {
-    g_autofree char *allowed = list_enum_values (spec);
+    g_autofree char *allowed = list_values (spec);
 
     fail (app, "'%s' is no value for the %s%s", text, name, allowed);
     app->status = EXIT_USAGE;
@@ -470,6 +473,17 @@ make_pipeline (App * app)
 
 /* --- running ---------------------------------------------------------- */
 
+/* Errors of sources and demuxers that mean no more than that there is nothing
+ * which they can play. */
+static gboolean
+is_vague (const GError * error)
+{
+  return g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_FAILED)
+      || g_error_matches (error, GST_STREAM_ERROR, GST_STREAM_ERROR_DEMUX)
+      || g_error_matches (error, GST_STREAM_ERROR,
+      GST_STREAM_ERROR_TYPE_NOT_FOUND);
+}
+
 /* What went wrong, in the words of an element, which know nothing of files and
  * microphones. */
 static void
@@ -493,6 +507,12 @@ report_error (App * app, GstMessage * message)
         "of it is in gstreamer1.0-libav, gstreamer1.0-plugins-good, "
         "gstreamer1.0-plugins-bad and gstreamer1.0-plugins-ugly",
         input_name (&app->options), app->missing->str);
+  else if (!app->audio_found && is_vague (error))
+    fail (app, "%s: GStreamer finds nothing in it that it could play. %s %s",
+        input_name (&app->options), error->message,
+        gst_uri_has_protocol (app->uri, "file")
+        ? "Is it an audio or video file, and complete?"
+        : "Is the address right, and can it be reached?");
   else
     fail (app, "%s: %s", input_name (&app->options), error->message);
 }

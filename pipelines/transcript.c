@@ -20,6 +20,7 @@ struct _NpuTranscript
   GMutex lock;                  /* the terminal and the subtitle file */
   gboolean progress_wanted;
   gboolean progress_shown;
+  GString *progress;            /* the line as it was shown last */
   gboolean quiet;
   guint segments;
 
@@ -38,6 +39,7 @@ npu_transcript_new (gboolean quiet)
   g_mutex_init (&self->lock);
   self->quiet = quiet;
   self->progress_wanted = !quiet && isatty (STDERR_FILENO);
+  self->progress = g_string_new (NULL);
   return self;
 }
 
@@ -181,6 +183,13 @@ clear_progress (NpuTranscript * self)
   self->progress_shown = FALSE;
 }
 
+static void
+show_progress (NpuTranscript * self)
+{
+  fprintf (stderr, "\r\033[K%s", self->progress->str);
+  self->progress_shown = TRUE;
+}
+
 void
 npu_transcript_add (NpuTranscript * self, GstClockTime start,
     GstClockTime end, const char *text)
@@ -188,6 +197,7 @@ npu_transcript_add (NpuTranscript * self, GstClockTime start,
   g_autofree char *stripped = g_strstrip (g_strdup (text));
   g_autoptr (GString) line = g_string_new ("[");
   gboolean hours = start >= 3600 * GST_SECOND || end >= 3600 * GST_SECOND;
+  gboolean progress_shown;
 
   if (*stripped == '\0')
     return;
@@ -198,11 +208,14 @@ npu_transcript_add (NpuTranscript * self, GstClockTime start,
 
   g_mutex_lock (&self->lock);
   self->segments++;
+  progress_shown = self->progress_shown;
   clear_progress (self);
   if (fputs (line->str, stdout) == EOF || fflush (stdout) != 0)
     note_write_error (self, "standard output");
   if (self->srt)
     write_srt_segment (self, start, end, stripped);
+  if (progress_shown)
+    show_progress (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -232,14 +245,11 @@ append_progress (GString * line, const NpuProgress * progress)
 void
 npu_transcript_progress (NpuTranscript * self, const NpuProgress * progress)
 {
-  g_autoptr (GString) line = NULL;
-
   if (!self->progress_wanted || !g_mutex_trylock (&self->lock))
     return;
-  line = g_string_new ("\r\033[K");
-  append_progress (line, progress);
-  fputs (line->str, stderr);
-  self->progress_shown = TRUE;
+  g_string_truncate (self->progress, 0);
+  append_progress (self->progress, progress);
+  show_progress (self);
   g_mutex_unlock (&self->lock);
 }
 
@@ -344,6 +354,7 @@ npu_transcript_free (NpuTranscript * self)
   if (self->srt)
     fclose (self->srt);
   g_mutex_clear (&self->lock);
+  g_string_free (self->progress, TRUE);
   g_free (self->srt_path);
   g_free (self->srt_stem);
   g_free (self);

@@ -251,8 +251,8 @@ static GstBufferPool *
 make_pool (GstNpuEncoder * self)
 {
   const NpuModelConfig *config = npu_model_config (self->model);
-  guint positions =
-      npu_encoder_positions (self->model, self->context, self->window_frames);
+  guint positions = npu_encoder_positions (self->model, self->context,
+      self->window_frames + GST_NPU_ENCODER_FRAMES_AFTER_END);
   guint least = self->depth + 2;
   GstBufferPool *pool = gst_npu_buffer_pool_new (self->npu_device);
   GstStructure *structure = gst_buffer_pool_get_config (pool);
@@ -325,6 +325,7 @@ reset (GstNpuEncoder * self)
   memset (self->slots, 0, sizeof (self->slots));
   self->arrivals.count = 0;
   self->have_caps = FALSE;
+  self->refused = FALSE;
   self->need_base = TRUE;
   self->upstream_ended = FALSE;
   self->open_slot = -1;
@@ -518,8 +519,6 @@ gst_npu_encoder_init (GstNpuEncoder * self)
   gst_pad_set_query_function (self->sinkpad, gst_npu_encoder_sink_query);
   gst_pad_set_activatemode_function (self->sinkpad,
       gst_npu_encoder_sink_activate_mode);
-  /* caps of another model get in, to be refused with a message */
-  GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");

@@ -37,6 +37,11 @@ GType gst_npu_precision_get_type (void);
 GType gst_npu_context_get_type (void);
 GType gst_npu_overload_get_type (void);
 
+/* Silence that a last window is padded with at least, where its context can be
+ * shortened: models that leave out what a window's end cuts would leave out the
+ * last words of a stream that stops while somebody speaks. */
+#define GST_NPU_ENCODER_FRAMES_AFTER_END 50
+
 typedef enum
 {
   GST_NPU_OVERLOAD_AUTO,
@@ -174,6 +179,7 @@ struct _GstNpuEncoder
 
   GstSegment segment;           /* of the sink pad */
   gboolean have_caps;
+  gboolean refused;             /* caps or a segment, and said so */
   gboolean need_base;           /* time counts from the next buffer on */
 
   GstNpuEncoderSlot slots[NPU_ENCODER_MAX_DEPTH];

@@ -213,6 +213,16 @@ gst_npu_encoder_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
 
 /* ------------------------------------------------------------ events */
 
+/* The same sticky event may come again with each buffer: one error for all. */
+static gboolean
+is_refused_anew (GstNpuEncoder * self)
+{
+  gboolean anew = !self->refused;
+
+  self->refused = TRUE;
+  return anew;
+}
+
 static gboolean
 accept_caps (GstNpuEncoder * self, GstEvent * event)
 {
@@ -223,12 +233,18 @@ accept_caps (GstNpuEncoder * self, GstEvent * event)
   gst_event_parse_caps (event, &caps);
   self->have_caps = gst_npu_mel_caps_get_bands (caps, &bands)
       && bands == config->bands;
-  if (!self->have_caps)
+  if (self->have_caps) {
+    self->refused = FALSE;
+  } else if (is_refused_anew (self)) {
+    gchar *got = gst_caps_to_string (caps);
+
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-        ("The model %s needs log-mel frames of %u bands, but got %u; remove "
-            "the caps filter before this element, or choose another model.",
-            npu_model_path (self->model), config->bands, bands),
-        ("caps %" GST_PTR_FORMAT, caps));
+        ("The model %s needs log-mel frames of %u bands, but got %s; link "
+            "npumel before this element, remove a caps filter between them, "
+            "or choose another model.", npu_model_path (self->model),
+            config->bands, got), (NULL));
+    g_free (got);
+  }
   gst_event_unref (event);
   return self->have_caps;
 }
@@ -240,11 +256,14 @@ accept_segment (GstNpuEncoder * self, GstEvent * event, gboolean * changed)
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME || segment->rate <= 0.0) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("Only forward playback in time format can be transcribed."),
-        ("segment %" GST_SEGMENT_FORMAT, segment));
+    if (is_refused_anew (self))
+      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+          ("Only forward playback in time format can be transcribed: link "
+              "npumel before this element, and seek with a positive rate."),
+          ("segment %" GST_SEGMENT_FORMAT, segment));
     return FALSE;
   }
+  self->refused = FALSE;
   *changed = !gst_segment_is_equal (segment, &self->segment);
   self->segment = *segment;
   return TRUE;
@@ -335,6 +354,7 @@ flush_stop (GstNpuEncoder * self, GstEvent * event)
   npu_windows_restart (&self->windows, npu_ring_newest (self->ring));
   gst_npu_encoder_trim (self);
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
+  self->refused = FALSE;
   self->awaiting = FALSE;
   self->discont = TRUE;
   self->need_base = TRUE;
@@ -439,6 +459,10 @@ gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
           || gst_pad_query_default (pad, parent, query);
     case GST_QUERY_ALLOCATION:
       return propose_allocation (self, query);
+    case GST_QUERY_ACCEPT_CAPS:
+      /* what does not fit gets in, to be refused with a message */
+      gst_query_set_accept_caps_result (query, TRUE);
+      return TRUE;
     case GST_QUERY_DRAIN:
       /* no buffer of upstream's is ever held */
       return TRUE;

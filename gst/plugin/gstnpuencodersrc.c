@@ -39,15 +39,59 @@ typedef enum
 
 /* ----------------------------------------------------- choosing a step */
 
+/* The lock is held. Whether it is known that the audio ends before @frame. */
+static gboolean
+ends_at (GstNpuEncoder * self, guint64 frame)
+{
+  for (GList * link = self->items.head; link; link = link->next) {
+    const GstNpuEncoderItem *item = link->data;
+
+    if (item->frame != frame)
+      return FALSE;
+    if (item->boundary)
+      return TRUE;
+  }
+  return FALSE;
+}
+
+/* The lock is held. With STEP_WAIT, @busy says whether a window is due. */
+static Step
+choose_window_step (GstNpuEncoder * self, guint64 newest, gboolean ended,
+    gboolean * busy)
+{
+  NpuWindow window;
+
+  *busy = TRUE;
+  if (!self->loaded)
+    return STEP_LOAD;
+  if (self->ask_driven || GST_PAD_NEEDS_RECONFIGURE (self->srcpad))
+    return self->in_flight > 0 ? STEP_WAIT : STEP_ASK;
+  /* decoders treat the window that the audio ends in in another way; which it
+   * is must not depend on how soon the end is known */
+  if (self->windows.driven && !ended
+      && newest == npu_ring_newest (self->ring))
+    newest--;
+  else
+    *busy = FALSE;
+  if (!npu_windows_due (&self->windows, newest, ended))
+    return STEP_WAIT;
+  *busy = TRUE;
+  if (!gst_npu_encoder_can_submit (self))
+    return STEP_WAIT;
+  gst_npu_encoder_check_overload (self, newest);
+  if (!npu_windows_next (&self->windows, newest, ended, &window))
+    return STEP_WAIT;           /* longer hops from now on */
+  gst_npu_encoder_form_window (self, &window);
+  return STEP_SUBMIT;
+}
+
 /* The lock is held. */
 static Step
 choose_step (GstNpuEncoder * self)
 {
   GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
   guint64 newest = item ? item->frame : npu_ring_newest (self->ring);
-  gboolean boundary = item && item->boundary;
-  gboolean due = FALSE;
-  NpuWindow window;
+  gboolean busy = FALSE;
 
   self->starved = FALSE;
   if (self->flow != GST_FLOW_OK)
@@ -55,23 +99,16 @@ choose_step (GstNpuEncoder * self)
   if (self->in_flight > 0 && self->poll)
     return STEP_COLLECT;
   if (newest > npu_windows_first_needed (&self->windows) && !self->awaiting) {
-    if (!self->loaded)
-      return STEP_LOAD;
-    if (self->ask_driven || GST_PAD_NEEDS_RECONFIGURE (self->srcpad))
-      return self->in_flight > 0 ? STEP_WAIT : STEP_ASK;
-    due = npu_windows_due (&self->windows, newest, boundary);
-    if (due && gst_npu_encoder_can_submit (self)) {
-      /* after a drop in here the next one is due, or nothing */
-      gst_npu_encoder_check_overload (self, newest);
-      if (npu_windows_next (&self->windows, newest, boundary, &window)) {
-        gst_npu_encoder_form_window (self, &window);
-        return STEP_SUBMIT;
-      }
-    }
+    Step step =
+        choose_window_step (self, newest, ends_at (self, newest), &busy);
+
+    if (step != STEP_WAIT)
+      return step;
   }
   if (self->loaded && gst_npu_encoder_can_upload (self))
     return STEP_UPLOAD;
-  if (self->in_flight == 0 && item && !due && !(boundary && self->awaiting))
+  if (item && self->in_flight == 0 && !busy
+      && !(item->boundary && self->awaiting))
     return STEP_FORWARD;
   return STEP_WAIT;
 }

@@ -140,8 +140,8 @@ gst_npu_encoder_form_window (GstNpuEncoder * self, const NpuWindow * window)
   slot->busy = TRUE;
   slot->window = *window;
   slot->full = window->final || window->frames == self->windows.window;
-  slot->positions =
-      npu_encoder_positions (self->model, self->context, window->frames);
+  slot->positions = npu_encoder_positions (self->model, self->context,
+      window->frames + (window->final ? GST_NPU_ENCODER_FRAMES_AFTER_END : 0));
   slot->peak = npu_ring_peak (self->ring, window->first, window->frames);
   slot->pts = gst_npu_encoder_frame_time (self, window->first);
   slot->arrived = gst_npu_encoder_arrival (self,

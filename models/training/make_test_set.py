@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fresh speech of held-out voices as WAV files with a reference.
 
-  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training --count N --seed S
+  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S
 
-Each file (16 kHz, one channel, shorter than 9.5 s) is one speaker saying one to
+`nobody` is music, babble, noise, hum and clicks in turn, `foreign` speech of
+held-out voices outside the vocabulary: both without segments. Otherwise each file (16 kHz, one channel, shorter than 9.5 s) is one speaker saying one to
 three utterances with pauses of 0.6 s or more between them. DIR/reference.json
 is a list of {"file", "voice", "kind", "text", "segments": [{"start", "end",
 "words": [{"word", "start", "end"}]}]}, times in seconds. Needs espeak-ng and
@@ -19,7 +20,9 @@ import wave
 import numpy as np
 
 import language
+import make_clips
 import voices
+import windows
 
 RATE = voices.RATE
 LONGEST = 9.5
@@ -67,11 +70,55 @@ def make_item(synthesiser, rng, which):
     return np.round(out).astype(np.int16), {"voice": f"{voice[0]}:{voice[1]}", "text": text, "segments": segments}
 
 
+def held_out_voice(rng):
+    return pick_voice(rng, "held-out")
+
+
+def speech(synthesiser, rng, count):
+    """Samples of one held-out voice that goes on talking, as float32."""
+    voice = held_out_voice(rng)
+    out, at = np.zeros(count, np.float32), 0
+    while at < count:
+        said = synthesiser.say(voice, language.spoken(language.utterance(rng)[1], rng))
+        if said is None:
+            voice = held_out_voice(rng)
+            continue
+        piece = windows.to_level(said[0].astype(np.float32))[:count - at]
+        out[at:at + len(piece)] = piece
+        at += len(piece) + RATE // 10
+    return out
+
+
+def make_nobody(synthesiser, rng, number):
+    """(samples int16, description) of a file without speech that could be understood."""
+    noise = np.random.default_rng(rng.randrange(1 << 30))
+    count = int(voices.between(rng, 1.5, LONGEST) * RATE)
+    name, make = [
+        ("music", lambda: windows.music(noise, count)),
+        ("babble", lambda: sum(speech(synthesiser, rng, count) for _ in range(rng.randint(4, 7)))),
+        ("noise", lambda: windows.coloured_noise(noise, count, rng.randint(0, 2))),
+        ("hum", lambda: windows.hum(noise, count)),
+        ("clicks", lambda: windows.clicks(noise, count)),
+    ][number % 5]
+    audio = make()
+    audio = audio * (32767 * 10 ** (voices.between(rng, -40, -3) / 20) / max(1e-9, float(np.abs(audio).max())))
+    return np.round(audio).astype(np.int16), {"voice": name, "text": "", "segments": []}
+
+
+def make_foreign(synthesiser, rng):
+    """(samples int16, description) of English words outside the vocabulary."""
+    voice = held_out_voice(rng)
+    said = synthesiser.say(voice, " ".join(rng.choice(make_clips.OUTSIDE) for _ in range(rng.randint(2, 8))))
+    if said is None:
+        return make_foreign(synthesiser, rng)
+    return said[0][:int(LONGEST * RATE)], {"voice": f"{voice[0]}:{voice[1]}", "text": "", "segments": []}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", required=True)
     parser.add_argument("--voices", default="held-out",
-                        choices=["held-out", "held-out-espeak", "held-out-human", "training"])
+                        choices=["held-out", "held-out-espeak", "held-out-human", "training", "nobody", "foreign"])
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -80,7 +127,12 @@ def main():
     synthesiser = voices.Synthesiser()
     reference = []
     for number in range(args.count):
-        audio, item = make_item(synthesiser, rng, args.voices)
+        if args.voices == "nobody":
+            audio, item = make_nobody(synthesiser, rng, number)
+        elif args.voices == "foreign":
+            audio, item = make_foreign(synthesiser, rng)
+        else:
+            audio, item = make_item(synthesiser, rng, args.voices)
         item["file"] = f"{number:04d}.wav"
         with wave.open(os.path.join(args.out, item["file"]), "wb") as out:
             out.setnchannels(1)

@@ -513,6 +513,7 @@ finish (NpuDecoder * decoder, const NpuDecoderWindow * window,
     .full = window->full || window->final,
     .final = window->final,
     .leaves_cut_words = decoder->for_growing_windows,
+    .short_silences = decoder->for_growing_windows,
   };
   NpuSegmentsOutput slices = { .segments = decoder->slices };
 

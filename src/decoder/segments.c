@@ -124,11 +124,21 @@ cut_loops (const NpuSegmentsInput * input, NpuSegmentsOutput * output)
   output->count = kept;
 }
 
+/* The window goes on behind @heard with a silence of @length, as far as its
+ * model can tell, which does not hear behind one that is so long. */
+static bool
+is_doubtful (const NpuSegmentsInput * input, uint32_t length)
+{
+  return input->short_silences && length > NPU_SEGMENTS_SILENCE;
+}
+
 uint32_t
 npu_segments_nothing (const NpuSegmentsInput * input)
 {
   if (!input->full)
     return 0;
+  if (is_doubtful (input, input->valid))
+    return NPU_SEGMENTS_STEP;
   if (input->final)
     return input->valid;
   return input->valid -
@@ -169,14 +179,40 @@ before_cut_text (const NpuSegmentsInput * input, uint32_t heard,
       start - least (NPU_SEGMENTS_MARGIN, start));
 }
 
+/* Keep the segments before the first silence that is too long for the model;
+ * what it wrote behind that is heard again in a window that starts later.
+ *
+ * Returns whether there is such a silence. */
+static bool
+stop_at_silence (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
+    const Tail * tail)
+{
+  uint32_t heard = 0;
+
+  for (uint32_t i = 0; i < output->count; i++) {
+    if (is_doubtful (input, output->segments[i].start - heard)) {
+      output->count = i;
+      return true;
+    }
+    heard = output->segments[i].end;
+  }
+  return is_doubtful (input, (tail->kind == TAIL_NOTHING ? input->valid :
+          greatest (tail->segment.start, heard)) - heard);
+}
+
 static void
 finish_full (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
     const Tail * tail)
 {
+  bool silence = stop_at_silence (input, output, tail);
   uint32_t heard = output->count ?
       output->segments[output->count - 1].end : 0;
   uint32_t rest = input->valid - heard;
 
+  if (silence) {
+    output->next = heard > 0 ? heard : npu_segments_nothing (input);
+    return;
+  }
   switch (tail->kind) {
     case TAIL_TEXT:
       if (heard == 0 || (input->final && rest < NPU_SEGMENTS_REST)) {
@@ -205,9 +241,10 @@ static void
 finish_growing (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
     const Tail * tail)
 {
+  bool silence = stop_at_silence (input, output, tail);
   uint32_t settled = output->count;
 
-  if (settled > 0 && tail->kind == TAIL_NOTHING &&
+  if (settled > 0 && !silence && tail->kind == TAIL_NOTHING &&
       output->segments[settled - 1].end + NPU_SEGMENTS_SETTLED > input->valid)
     settled--;
   output->count = settled;

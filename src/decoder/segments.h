@@ -21,6 +21,9 @@
  *    may have begun; at the stream's end, everything.
  *  - Text that the stream's end cut is given out when too little is left for
  *    another window.
+ *  - A model that was trained with short silences does not hear, or writes at
+ *    wrong times, what comes behind a longer one. Nothing behind that is given
+ *    out; the next window starts at the last end before it, or a second on.
  * In a window that will grow: segments that cannot change are given out, that
  * is those that are followed by another time, or that end half a second before
  * what was heard; the next window starts at the end of the last one, or where
@@ -41,6 +44,11 @@
 #define NPU_SEGMENTS_OVERLAP 50 /* a second */
 #define NPU_SEGMENTS_MARGIN 15  /* less than what models are taught to take for
                                  * the window's beginning (0.5 s) */
+/* The longest silence that a model with short silences surely hears across, and
+ * the step through a longer one. The step is shorter by more than the times of a
+ * model are wrong: no window then begins behind the start of what was missed. */
+#define NPU_SEGMENTS_SILENCE 75
+#define NPU_SEGMENTS_STEP 50
 /* What a last window must have left to be worth decoding. */
 #define NPU_SEGMENTS_REST 5
 
@@ -55,6 +63,7 @@ typedef struct
   bool full;                    /* nothing can be added to the window */
   bool final;                   /* the stream ended in it */
   bool leaves_cut_words;        /* the model was trained to */
+  bool short_silences;          /* the model was trained with no others */
 } NpuSegmentsInput;
 
 typedef struct

@@ -528,7 +528,9 @@ GST_START_TEST (a_flush_ends_a_decode_in_progress)
 {
   Opened opened = open_model (test_model ());
   GstHarness *h = new_decoder_harness (new_decoder (), opened.model);
+  GstStructure *stats;
   GstSegment segment;
+  guint64 cancelled;
 
   gst_segment_init (&segment, GST_FORMAT_TIME);
   for (guint i = 0; i < 100; i++) {
@@ -543,6 +545,12 @@ GST_START_TEST (a_flush_ends_a_decode_in_progress)
     fail_unless_equals_int (gst_harness_push (h, new_states (0, 0, 0, FALSE)),
         GST_FLOW_OK);
   }
+  /* the pad alone would end the stream too, but only behind the decode */
+  g_object_get (h->element, "stats", &stats, NULL);
+  fail_unless (gst_structure_get_uint64 (stats, "windows-cancelled",
+          &cancelled));
+  gst_structure_free (stats);
+  fail_unless (cancelled > 0);
   free_harness (h);
   close_model (&opened);
 }

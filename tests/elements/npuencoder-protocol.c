@@ -71,6 +71,31 @@ GST_START_TEST (caps_of_another_model_are_refused_with_a_message)
 }
 GST_END_TEST;
 
+GST_START_TEST (caps_of_any_kind_are_refused_with_one_message)
+{
+  static const gchar *const wrong[] = {
+    "tensor/strided, tensor-id=(string)log-mel, type=(string)float32, "
+        "dims-order=(string)row-major, dims=(int)<0,127>",
+    "audio/x-raw, format=S16LE, rate=16000, channels=1, layout=interleaved",
+  };
+  GstHarness *h = new_harness (new_encoder ());
+  GstBus *bus = gst_element_get_bus (h->element);
+  GError *error = NULL;
+  gchar *text;
+
+  gst_harness_set_src_caps_str (h, wrong[__i__]);
+  for (guint i = 0; i < 3; i++)
+    fail_unless_equals_int (push_frames (h, 0, 10), GST_FLOW_NOT_NEGOTIATED);
+  text = pop_error (h->element, &error);
+  fail_unless (strstr (text, "npumel") && strstr (text, "80"), "%s", text);
+  fail_unless (gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR) == NULL);
+  g_free (text);
+  g_error_free (error);
+  gst_object_unref (bus);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (the_same_caps_again_change_nothing)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -232,6 +257,30 @@ GST_START_TEST (a_window_that_nobody_answers_is_done_when_it_is_freed)
 }
 GST_END_TEST;
 
+GST_START_TEST (windows_do_not_depend_on_when_the_end_comes)
+{
+  for (guint late = 0; late < 2; late++) {
+    GstHarness *h = new_harness (new_encoder ());
+    GstBuffer *buffer;
+
+    pretend_decoder (h);
+    push_frames (h, 0, 100);
+    if (late)
+      check_quiet (h);
+    gst_harness_push_event (h,
+        gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM, NULL));
+    if (late)
+      check_quiet (h);
+    gst_harness_push_event (h, gst_event_new_eos ());
+    buffer = gst_harness_pull (h);
+    check_states (buffer, &(Expected) {
+        .frames = 100,.full = TRUE,.final = TRUE,.discont = TRUE});
+    gst_buffer_unref (buffer);
+    free_harness (h);
+  }
+}
+GST_END_TEST;
+
 GST_START_TEST (a_rest_too_short_for_a_window_is_a_gap)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -388,6 +437,37 @@ GST_START_TEST (latency_is_the_window_and_time_for_work)
 }
 GST_END_TEST;
 
+/* Plays a source with 200 ms of its own memory. */
+static GstPadProbeReturn
+answer_as_source (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  GstQuery *query = GST_PAD_PROBE_INFO_QUERY (info);
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_LATENCY)
+    return GST_PAD_PROBE_OK;
+  gst_query_set_latency (query, TRUE, 10 * GST_MSECOND, 200 * GST_MSECOND);
+  return GST_PAD_PROBE_HANDLED;
+}
+
+GST_START_TEST (the_longest_latency_is_what_the_ring_holds)
+{
+  GstHarness *h = new_harness (new_encoder_with ("window", 400 * GST_MSECOND,
+          "hop", 50 * GST_MSECOND, "depth", 3, NULL));
+  GstQuery *query = gst_query_new_latency ();
+  GstClockTime min, max;
+
+  gst_pad_add_probe (h->srcpad, GST_PAD_PROBE_TYPE_QUERY_UPSTREAM,
+      answer_as_source, NULL, NULL);
+  fail_unless (gst_pad_peer_query (h->sinkpad, query));
+  gst_query_parse_latency (query, NULL, &min, &max);
+  fail_unless_equals_uint64 (min, 460 * GST_MSECOND);
+  fail_unless_equals_uint64 (max,
+      (200 + 400 + 3 * 50) * GST_MSECOND + 30 * GST_SECOND);
+  gst_query_unref (query);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (statistics_are_true)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -523,6 +603,8 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, sink_caps_follow_the_model);
   tcase_add_test (tcase, src_caps_name_width_and_digest);
   tcase_add_test (tcase, caps_of_another_model_are_refused_with_a_message);
+  tcase_add_loop_test (tcase, caps_of_any_kind_are_refused_with_one_message,
+      0, 2);
   tcase_add_test (tcase, the_same_caps_again_change_nothing);
   tcase_add_test (tcase, a_buffer_that_holds_no_whole_frames_is_an_error);
   tcase_add_test (tcase, the_model_goes_downstream_after_caps);
@@ -530,6 +612,7 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, driven_windows_start_where_the_answer_says);
   tcase_add_test (tcase, answers_of_other_windows_are_ignored);
   tcase_add_test (tcase, a_window_that_nobody_answers_is_done_when_it_is_freed);
+  tcase_add_test (tcase, windows_do_not_depend_on_when_the_end_comes);
   tcase_add_test (tcase, a_rest_too_short_for_a_window_is_a_gap);
   tcase_add_test (tcase,
       a_window_whose_decoder_went_away_is_done_though_it_is_kept);
@@ -537,6 +620,7 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, latency_is_answered_before_caps_and_model);
   tcase_add_test (tcase, a_message_says_that_the_model_changes_the_latency);
   tcase_add_test (tcase, latency_is_the_window_and_time_for_work);
+  tcase_add_test (tcase, the_longest_latency_is_what_the_ring_holds);
   tcase_add_test (tcase, statistics_are_true);
   tcase_add_test (tcase, an_unknown_device_is_an_error_that_lists_devices);
   tcase_add_test (tcase, a_missing_model_is_an_error_with_its_path);

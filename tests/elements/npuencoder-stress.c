@@ -61,7 +61,7 @@ flush_at_random (GstHarness * h, GRand * random)
     flush (h);
 
     hour += 1800 * GST_SECOND;
-    gst_harness_push (h, new_frames (0, 100, hour));
+    gst_harness_push (h, new_frames (0, 101, hour));
     buffer = pull_from (h, hour);
     check_states (buffer, &(Expected) {
         .frames = 100,.pts = hour,.full = TRUE,.discont = TRUE,
@@ -91,6 +91,31 @@ GST_START_TEST (flushes_with_answers_missing_leave_no_trace)
   flush_at_random (h, random);
   free_harness (h);
   g_rand_free (random);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_flush_keeps_what_tells_of_the_stream)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  const gchar *id = NULL;
+  GstBuffer *buffer;
+  GstEvent *event;
+
+  pretend_decoder (h);
+  push_frames (h, 0, 101);
+  buffer = gst_harness_pull (h);
+  /* has to wait for the answer, which never comes */
+  gst_harness_push_event (h, gst_event_new_stream_start ("another"));
+  flush (h);
+  gst_buffer_unref (buffer);
+  push_frames (h, 0, 101);
+  gst_buffer_unref (gst_harness_pull (h));
+  event = gst_pad_get_sticky_event (h->sinkpad, GST_EVENT_STREAM_START, 0);
+  fail_unless (event != NULL);
+  gst_event_parse_stream_start (event, &id);
+  fail_unless_equals_string (id, "another");
+  gst_event_unref (event);
+  free_harness (h);
 }
 GST_END_TEST;
 
@@ -314,7 +339,7 @@ GST_START_TEST (states_outlive_their_encoder)
   GstBuffer *buffer;
 
   pretend_decoder (h);
-  push_frames (h, 0, 100);
+  push_frames (h, 0, 101);
   buffer = gst_harness_pull (h);
   free_harness (h);
   check_states (buffer, &(Expected) {
@@ -332,6 +357,7 @@ npuencoder_stress_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_test (tcase, flushes_with_windows_in_flight_leave_no_trace);
   tcase_add_test (tcase, flushes_with_answers_missing_leave_no_trace);
+  tcase_add_test (tcase, a_flush_keeps_what_tells_of_the_stream);
   tcase_add_test (tcase, flush_start_does_not_wait_for_the_device);
   tcase_add_test (tcase, state_changes_with_windows_in_flight_do_not_hang);
   tcase_add_test (tcase, what_downstream_returns_comes_back_to_upstream);

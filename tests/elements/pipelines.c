@@ -205,13 +205,31 @@ GST_END_TEST;
 
 /* ------------------------------------------------------------- live */
 
+/* A sink drops what is late by more than its duration: let there be none. */
+static GstPadProbeReturn
+drop_duration (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  info->data = gst_buffer_make_writable (GST_PAD_PROBE_INFO_BUFFER (info));
+  GST_BUFFER_DURATION (info->data) = GST_CLOCK_TIME_NONE;
+  return GST_PAD_PROBE_OK;
+}
+
+/* A pipeline whose fakesink "sink" tells with a QoS message of what it drops.
+ * Plays for some seconds, in which the sink has to get something. */
 static void
 check_live (const gchar * format, guint seconds)
 {
   GstElement *pipeline = new_pipeline (format);
+  GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
+  GstPad *pad = gst_element_get_static_pad (sink, "sink");
   GstBus *bus = gst_element_get_bus (pipeline);
+  GstStructure *stats;
   GstMessage *message;
+  guint64 rendered = 0, dropped = 0;
 
+  g_object_set (sink, "sync", TRUE, "qos", TRUE, "max-lateness",
+      (gint64) 200 * GST_MSECOND, NULL);
+  gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BUFFER, drop_duration, NULL, NULL);
   fail_unless_equals_int (gst_element_set_state (pipeline,
           GST_STATE_PLAYING), GST_STATE_CHANGE_ASYNC);
   message = gst_bus_timed_pop_filtered (bus, seconds * GST_SECOND,
@@ -219,7 +237,15 @@ check_live (const gchar * format, guint seconds)
   fail_unless (message == NULL, "%s", message
       && gst_message_get_structure (message)
       ? gst_structure_to_string (gst_message_get_structure (message)) : "");
+  g_object_get (sink, "stats", &stats, NULL);
+  gst_structure_get (stats, "rendered", G_TYPE_UINT64, &rendered, "dropped",
+      G_TYPE_UINT64, &dropped, NULL);
+  gst_structure_free (stats);
+  fail_unless (rendered > 0, "nothing came");
+  fail_unless_equals_uint64 (dropped, 0);
   gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pad);
+  gst_object_unref (sink);
   gst_object_unref (bus);
   gst_object_unref (pipeline);
 }
@@ -227,9 +253,9 @@ check_live (const gchar * format, guint seconds)
 GST_START_TEST (a_live_source_with_a_sink_on_the_clock_posts_no_warning)
 {
   check_live ("audiotestsrc is-live=true ! npumel ! npuencoder model=%s ! "
-      "fakesink sync=true", 5);
+      "fakesink name=sink", 5);
   check_live ("audiotestsrc is-live=true ! npumel ! npuencoder model=%s ! "
-      "npudecoder ! fakesink sync=true", 4);
+      "npudecoder " RANDOM_TEXT "! fakesink name=sink", 4);
 }
 GST_END_TEST;
 

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Opens mutated model files and reads whatever opens. Nothing is asserted of
- * the result but that it is consistent: a crash, a sanitizer's report or an
- * error without a message is the finding.
+ * Opens mutated model files, and reads and runs whatever opens. Nothing is
+ * asserted of the result but that it is consistent: a crash, a sanitizer's
+ * report or an error without a message is the finding.
  *
  * usage: fuzz-model SECONDS [SEED]; the seed is printed, and so is the number
  * of files tried, from which a finding can be repeated.
  */
-#include "model/tokenizer.h"
+#include "decoder/decoder.h"
+#include "encoder/encoder.h"
 #include "model-writer.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +22,8 @@
 typedef struct
 {
   uint64_t random;
-  size_t tried, opened;
+  NpuDevice *device;
+  size_t tried, opened, decoded;
 } Fuzz;
 
 static size_t
@@ -161,17 +164,101 @@ read_model (Fuzz * fuzz, const NpuModelFile * file)
 }
 
 static void
+check_transcript (const Fuzz * fuzz, const NpuDecoderWindow * window,
+    const NpuTranscript * transcript)
+{
+  uint32_t end = 0;
+
+  for (size_t i = 0; i < transcript->count; i++) {
+    const NpuSegment *segment = &transcript->segments[i];
+
+    if (segment->start < end || segment->end <= segment->start
+        || !*segment->text)
+      fail (fuzz, "a segment that cannot be");
+    end = segment->end;
+  }
+  if (end > window->valid || transcript->next > window->valid
+      || transcript->next < end || (window->full && !transcript->next))
+    fail (fuzz, "a next window that cannot be");
+}
+
+static void
+decode_window (Fuzz * fuzz, NpuDecoder * decoder, const float *states,
+    uint32_t positions)
+{
+  NpuDecoderWindow window = { states, positions, positions, false, true,
+    random_below (fuzz, 2)
+  };
+  NpuTranscript transcript;
+  NpuError error = { 0 };
+  NpuStatus status = npu_decoder_decode (decoder, &window, &transcript,
+      &error);
+
+  if (status == NPU_OK)
+    check_transcript (fuzz, &window, &transcript);
+  else if (!*error.message)
+    fail (fuzz, "an error of the decoder without a message");
+  fuzz->decoded += status == NPU_OK;
+}
+
+/* Encodes a window of padding, and decodes that and rows that may hold
+ * anything. */
+static void
+run_model (Fuzz * fuzz, NpuModel * model)
+{
+  const NpuModelConfig *config = npu_model_config (model);
+  NpuEncoderWindow window = { .positions = config->audio_context };
+  NpuDecoderOptions options = NPU_DECODER_OPTIONS_DEFAULT;
+  NpuEncoder *encoder = NULL;
+  NpuDecoder *decoder = NULL;
+  NpuError error = { 0 };
+
+  options.no_speech_threshold = 2;
+  if (npu_decoder_create (model, &options, &decoder, &error) == NPU_OK &&
+      npu_encoder_create (model, 1, &encoder, &error) == NPU_OK &&
+      npu_model_wait (model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
+          &error) == NPU_OK &&
+      npu_encoder_submit (encoder, 0, &window, &error) == NPU_OK &&
+      npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER, &error) == NPU_OK) {
+    size_t count = (size_t) window.positions * config->audio_width;
+    float *states = malloc (count * sizeof (*states));
+
+    decode_window (fuzz, decoder, npu_encoder_states (encoder, 0),
+        window.positions);
+    for (size_t i = 0; states && i < count; i++)
+      states[i] = random_below (fuzz, 1000) ?
+          (float) random_below (fuzz, 2001) / 500 - 2 :
+          random_below (fuzz, 2) ? NAN : INFINITY;
+    if (states)
+      decode_window (fuzz, decoder, states, window.positions);
+    free (states);
+  } else if (!*error.message) {
+    fail (fuzz, "an error of a model without a message");
+  }
+  npu_encoder_free (encoder);
+  npu_decoder_free (decoder);
+}
+
+static void
 try_model (Fuzz * fuzz, const char *path)
 {
   NpuModelFile *file;
+  NpuModel *model;
   NpuError error = { 0 };
   NpuStatus status = npu_model_file_open (path, &file, &error);
 
   fuzz->tried++;
-  if (status == NPU_OK)
+  if (status == NPU_OK) {
     read_model (fuzz, file);
-  else if (!*error.message || file)
+    if (npu_model_open (path, fuzz->device, (NpuPrecision)
+            (NPU_PRECISION_FLOAT32 + random_below (fuzz, 3)), &model,
+            &error) == NPU_OK) {
+      run_model (fuzz, model);
+      npu_model_unref (model);
+    }
+  } else if (!*error.message || file) {
     fail (fuzz, "an error without a message");
+  }
   npu_model_file_unref (file);
 }
 
@@ -254,19 +341,23 @@ main (int argc, char **argv)
   double end = seconds_now () + (argc > 1 ? atof (argv[1]) : 1);
   uint64_t seed = argc > 2 ? strtoull (argv[2], NULL, 0)
       : (uint64_t) time (NULL);
-  Fuzz fuzz = { seed, 0, 0 };
+  const NpuDeviceOptions options = {.threads = 2 };
+  Fuzz fuzz = { .random = seed };
   WrittenModel *model = written_model_new (&model_spec_small);
 
   printf ("seed %llu\n", (unsigned long long) seed);
   fflush (stdout);
+  if (npu_device_open ("cpu", &options, &fuzz.device, NULL) != NPU_OK)
+    fail (&fuzz, "no device");
   test_path_in ("mutated", "");
   written_model_save (model, test_path ("mutated"));
   while (seconds_now () < end) {
     fuzz_ggml (&fuzz, (WriteType) random_below (&fuzz, WRITE_TYPES));
     fuzz_directory (&fuzz);
   }
-  printf ("%zu files tried, %zu of them could be opened\n", fuzz.tried,
-      fuzz.opened);
+  printf ("%zu files tried, %zu of them could be opened, %zu windows were "
+      "decoded\n", fuzz.tried, fuzz.opened, fuzz.decoded);
   written_model_free (model);
+  npu_device_unref (fuzz.device);
   return EXIT_SUCCESS;
 }

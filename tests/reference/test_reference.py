@@ -101,11 +101,11 @@ def check_tokens(case, logits, exact):
 def check(model, precision, cases, vocabulary, isa=None):
     worst = {'states': 0.0, 'logits': 0.0}
     for case, (states, logits, prompt) in zip(cases, run(model, precision, cases, isa)):
-        logits = logits.reshape(len(case.tokens), vocabulary)[:, :SMALL_TEXT]
-        expected = case.logits[:, :SMALL_TEXT]
+        logits = logits.reshape(len(case.tokens), vocabulary)
+        expected = case.logits[:, :vocabulary]
         worst['states'] = max(worst['states'], error_of(states, case.states))
         worst['logits'] = max(worst['logits'], error_of(logits.reshape(-1), expected),
-                              error_of(prompt[:SMALL_TEXT], expected[-1]))
+                              error_of(prompt, expected[-1]))
         check_tokens(case, logits, precision == 'float32')
     print(f'# {os.path.basename(model)} {precision} {isa or ""}: relative L2 of states '
           f'{worst["states"]:.2e}, of logits {worst["logits"]:.2e}')

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import wave
 
 import media
 from media import run, sample, transcribe
@@ -65,6 +66,18 @@ def a_recording_gives_segments_and_subtitles_beside_it(folder):
         if abs(cue[0] - segment[0]) > 0.011 or abs(cue[1] - segment[1]) > 0.011:
             raise AssertionError(f'{cue} and {segment}')
     equal(result.stderr, f'Subtitles: {folder}/a talk.srt\n', 'standard error')
+
+
+@case
+@in_folder
+def no_word_is_lost_behind_a_silence(folder):
+    for seconds in range(3, 10):
+        recording = media.write_after_silence(folder / 'late.wav', seconds)
+        heard = media.segments(tool('--no-srt', recording).stdout)
+        rate = media.word_error_rate(
+            media.words(' '.join(text for _, _, text in heard)), media.sample_words())
+        if rate > 0.2 or abs(heard[0][0] - seconds - 1.04) > 0.5:
+            raise AssertionError(f'behind {seconds} s: {heard}')
 
 
 @case
@@ -179,7 +192,11 @@ def bad_input_is_refused_with_the_reason(folder):
     (folder / 'letter.txt').write_text('Dear reader,\n' * 50)
     refused(folder / 'letter.txt', 'letter.txt')
     (folder / 'noise.mp4').write_bytes(os.urandom(65536))
-    refused(folder / 'noise.mp4', 'noise.mp4')
+    contains(refused(folder / 'noise.mp4', 'noise.mp4'), 'Is it an audio or video file')
+    # long enough that GStreamer takes it for something else than text
+    (folder / 'numbers.txt').write_text('\n'.join(map(str, range(100000))))
+    refused(folder / 'numbers.txt', 'Is it an audio or video file')
+    refused('http://127.0.0.1:1/talk.mp4', 'Is the address right')
     refused('file:///nonexistent/talk.mp4', 'No such file')
     refused('nowhere://talk.mp4', 'nowhere')
 
@@ -209,7 +226,7 @@ def wrong_usage_is_told_with_status_2():
     refused('what shall be transcribed', status=2)
     refused('a.wav', 'b.wav', 'one file', status=2)
     refused('--mic', 'a.wav', 'not both', status=2)
-    refused('--threads', 'many', sample, 'many', status=2)
+    contains(refused('--threads', 'many', sample, 'many', status=2), '0 to 1024')
     refused('--task', 'sing', sample, 'transcribe', status=2)
 
 
@@ -235,11 +252,10 @@ def without_the_plugin_it_says_where_to_look():
         refused('--no-srt', sample, 'GST_PLUGIN_PATH', env=environment)
 
 
-@case
-def a_terminal_gets_progress_that_leaves_the_lines_readable():
-    """Standard output and error on one terminal, read as a screen would."""
+def on_a_terminal(*arguments):
+    """What the tool writes with standard output and error on one terminal."""
     reader, writer = pty.openpty()
-    process = subprocess.Popen([transcribe, '--no-srt', str(sample)],
+    process = subprocess.Popen([transcribe, *map(str, arguments)],
                                stdin=subprocess.DEVNULL, stdout=writer, stderr=writer)
     os.close(writer)
     received = b''
@@ -251,12 +267,36 @@ def a_terminal_gets_progress_that_leaves_the_lines_readable():
         if not part:
             break
         received += part
-    equal(process.wait(30), 0, 'status')
-    text = received.decode()
+    equal(process.wait(60), 0, 'status')
+    return received.decode().replace('\r\n', '\n')
+
+
+@case
+def a_terminal_gets_progress_that_leaves_the_lines_readable():
+    text = on_a_terminal('--no-srt', sample)
     visible = []
-    for line in text.replace('\r\n', '\n').split('\n'):
+    for line in text.split('\n'):
         visible.append(line.split('\r\033[K')[-1])
     check_segments('\n'.join(visible).rstrip('\n') + '\n')
+
+
+@case
+@in_folder
+def progress_stays_below_the_words(folder):
+    """A window takes less time than passes between two looks at the progress."""
+    recording = folder / 'long.wav'
+    with wave.open(str(sample)) as speech, wave.open(str(recording), 'w') as out:
+        out.setparams(speech.getparams())
+        frames = speech.readframes(speech.getnframes())
+        for _ in range(40):
+            out.writeframes(frames)
+    text = on_a_terminal('--no-srt', recording)
+    first = re.search(r'of 09:5\d   [\d.]+ x real time   \d\d:\d\d left', text)
+    equal(bool(first), True, f'progress in {text[:500]!r}')
+    lines = text[first.end():].split('\n')
+    # behind the last words the progress is cleared for good
+    for line in lines[:-1]:
+        contains(line, '\r\033[K[', 'words in the place of the progress')
 
 
 @case

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The built-in model on speech that is synthesised now, by voices that it never
-heard: word error rate and times behind the whole pipeline. The limits are the
-model card's figures with room for chance; a set holds a few hundred words."""
+heard: word error rate and times behind the whole pipeline, and what it makes of
+sound that it should not understand. The limits are the model card's figures
+with room for chance; a set holds a few hundred words."""
 import json
 import os
 import random
@@ -18,17 +19,27 @@ COUNT = 60
 LIMITS = {'held-out-espeak': 0.10, 'held-out-human': 0.25}
 # Mean distance of a segment's start or end from the truth, seconds.
 TIME_LIMIT = 0.15
+# Of 50 files of music, babble and noises, those in which words may be heard.
+FALSE_FILES = 1
+# Nobody says more words a second; a decoder that loops does.
+WORDS_A_SECOND = 8
 
 seed = int(os.environ.get('NPU_TEST_SEED', random.randrange(1 << 30)))
 print(f'# NPU_TEST_SEED={seed}')
 
 
-def make_set(folder, voices):
+def make_set(folder, voices, count=COUNT):
     run([sys.executable, source_root / 'models/training/make_test_set.py', '--out', folder,
-         '--voices', voices, '--count', COUNT, '--seed', seed], timeout=300,
+         '--voices', voices, '--count', count, '--seed', seed], timeout=300,
         env=dict(os.environ, GST_NPU_TRAINING=str(build_root / 'training')))
     with open(os.path.join(folder, 'reference.json'), encoding='utf-8') as file:
         return json.load(file)
+
+
+def hear(folder, item):
+    """Segments of one file of a set."""
+    return media.segments(run([transcribe, '--quiet', '--no-srt', '--model', 'builtin',
+                               os.path.join(folder, item['file'])]).stdout)
 
 
 def nearest(time, times):
@@ -40,9 +51,7 @@ def check_voices(voices):
     distances = []
     with tempfile.TemporaryDirectory() as folder:
         for item in make_set(folder, voices):
-            output = run([transcribe, '--quiet', '--no-srt', '--model', 'builtin',
-                          os.path.join(folder, item['file'])]).stdout
-            found = media.segments(output)
+            found = hear(folder, item)
             said = item['text'].split()
             heard = media.words(' '.join(words for _, _, words in found))
             wrong += media.word_error_rate(heard, said) * len(said)
@@ -70,4 +79,26 @@ def a_human_speaker_who_was_held_out_is_understood():
     check_voices('held-out-human')
 
 
-run_cases()
+@case
+def music_babble_and_noise_give_no_words():
+    with tempfile.TemporaryDirectory() as folder:
+        heard = []
+        for item in make_set(folder, 'nobody', 50):
+            words = [w for _, _, text in hear(folder, item) for w in media.words(text)]
+            if words:
+                heard.append(f'{item["voice"]}: {" ".join(words)}')
+    print(f'# words in {len(heard)} of 50 files {heard}')
+    if len(heard) > FALSE_FILES:
+        raise AssertionError(f'words where nobody speaks: {heard}')
+
+
+@case
+def speech_outside_the_vocabulary_does_not_loop():
+    with tempfile.TemporaryDirectory() as folder:
+        for item in make_set(folder, 'foreign', 40):
+            for start, end, text in hear(folder, item):
+                if len(media.words(text)) > 2 + WORDS_A_SECOND * (end - start):
+                    raise AssertionError(f'{item["file"]}, {item["voice"]}: {start} to {end}: {text}')
+
+
+sys.exit(run_cases())

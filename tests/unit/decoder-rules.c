@@ -484,6 +484,36 @@ START_TEST (a_model_that_leaves_cut_words_gets_the_last_second_again)
 }
 END_TEST
 
+START_TEST (what_comes_behind_a_long_silence_is_heard_in_another_window)
+{
+  Slicing slicing = {
+    .input = { .valid = 500, .full = true, .short_silences = true }
+  };
+
+  SLICE (&slicing, T (0), 1, T (100), T (300), 2, T (400));
+  assert_outcome (&slicing, 1, 100);
+  assert_segment (&slicing, 0, 0, 100, 1);
+  SLICE (&slicing, T (0), 1, T (100), T (300), 2);
+  assert_outcome (&slicing, 1, 100);
+  SLICE (&slicing, T (0), 1, T (100), T (300));
+  assert_outcome (&slicing, 1, 100);
+  SLICE (&slicing, T (0), 1, T (100));
+  assert_outcome (&slicing, 1, 100);
+  SLICE (&slicing, T (100), 1, T (480));
+  assert_outcome (&slicing, 0, NPU_SEGMENTS_STEP);
+  SLICE (&slicing, T (75), 1, T (430));
+  assert_outcome (&slicing, 1, 500);
+  slicing.input.final = true;
+  SLICE (&slicing, T (0), 1, T (100));
+  assert_outcome (&slicing, 1, 100);
+  SLICE (&slicing, T (300));
+  assert_outcome (&slicing, 0, NPU_SEGMENTS_STEP);
+  slicing.input.valid = NPU_SEGMENTS_SILENCE;
+  SLICE (&slicing, T (0));
+  assert_outcome (&slicing, 0, NPU_SEGMENTS_SILENCE);
+}
+END_TEST
+
 START_TEST (text_that_the_streams_end_cut_is_not_lost)
 {
   Slicing slicing = {
@@ -550,8 +580,9 @@ START_TEST (any_tokens_give_ordered_segments_and_progress)
   srand (seed);
   for (int run = 0; run < 3000; run++) {
     Slicing slicing = { .input = {
-        .valid = (uint32_t) (rand () % 60), .full = rand () % 2,
-        .leaves_cut_words = rand () % 2 } };
+        .valid = (uint32_t) (rand () % 200), .full = rand () % 2,
+        .leaves_cut_words = rand () % 2,
+        .short_silences = rand () % 2 } };
     int32_t tokens[40];
     uint32_t count = (uint32_t) (rand () % 40), end = 0;
     bool ordered = true;
@@ -654,6 +685,8 @@ main (void)
   tcase_add_test (tests, a_window_without_text_is_done_but_for_its_last_second);
   tcase_add_test (tests,
       a_model_that_leaves_cut_words_gets_the_last_second_again);
+  tcase_add_test (tests,
+      what_comes_behind_a_long_silence_is_heard_in_another_window);
   tcase_add_test (tests, text_that_the_streams_end_cut_is_not_lost);
   tcase_add_test (tests, a_growing_window_gives_out_what_cannot_change);
   tcase_add_test (tests, eight_equal_segments_become_one);

@@ -106,7 +106,7 @@ fixture_open (Fixture * fixture, int isa, uint32_t threads,
   memset (fixture, 0, sizeof (*fixture));
   status = npu_device_open ("cpu", &options, &fixture->device, &error);
   if (status == NPU_ENOTSUP) {
-    printf ("skipped: %s\n", error.message);
+    printf ("SKIP: device: %s\n", error.message);
     return false;
   }
   ck_assert_int_eq (status, NPU_OK);
