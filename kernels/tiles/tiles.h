@@ -153,8 +153,8 @@ void npu_tile_gelu_int8 (const int8_t * input, int8_t * output);
 /* A bf16 is the upper half of a float32. Denormal numbers are flushed: as an
  * operand a denormal bf16 counts as zero of its sign, and a float that is
  * denormal is stored as zero of its sign. Floats become bf16 by rounding to
- * nearest, halves to even; a NaN stays one, made quiet; what rounds beyond the
- * greatest finite number is infinite. */
+ * nearest, halves to even; every NaN becomes the same, 0x7fc0; what rounds
+ * beyond the greatest finite number is infinite. */
 
 static inline float
 npu_bf16_to_float (uint16_t value)
@@ -174,7 +174,7 @@ npu_float_to_bf16 (float value)
   memcpy (&bits, &value, sizeof (bits));
   rounded = bits + 0x7fff + (bits >> 16 & 1);
   if ((bits & 0x7fffffff) > 0x7f800000)
-    rounded = bits | 0x400000;
+    rounded = 0x7fc00000;
   if ((bits & 0x7f800000) == 0)
     rounded = bits & 0x80000000;
   return (uint16_t) (rounded >> 16);
