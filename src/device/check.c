@@ -32,6 +32,7 @@ static const char *const operation_names[NPU_OPERATIONS] = {
   [NPU_OPERATION_CACHE_STORE] = "cache_store",
   [NPU_OPERATION_EMBED] = "embed",
   [NPU_OPERATION_VOCABULARY_TOP_K] = "vocabulary_top_k",
+  [NPU_OPERATION_TILE] = "tile",
 };
 
 #define TRY(call) \
@@ -445,6 +446,41 @@ check_vocabulary (const Check * check)
   return NPU_OK;
 }
 
+static NpuStatus
+check_tiles (const Check * check, const char *field, const NpuView * view,
+    size_t tile_size)
+{
+  size_t needed;
+
+  if (__builtin_mul_overflow (tile_size, (size_t) view->rows, &needed))
+    needed = 0;
+  return check_range (check, field, view, needed);
+}
+
+static NpuStatus
+check_tile (const Check * check)
+{
+  const NpuTileOperation *tile = &check->operation->tile;
+  size_t input_size, output_size;
+
+  if (!tile->input || !tile->output)
+    return FAIL (check, "input or output", "missing");
+  if ((unsigned) tile->kernel >= NPU_TILES)
+    return FAIL (check, "kernel", "unknown kernel %d", (int) tile->kernel);
+  input_size = npu_tile_input_size (tile->kernel);
+  output_size = npu_tile_output_size (tile->kernel);
+  for (uint32_t i = 0; i < check->operation->batch; i++) {
+    const NpuView *input = &tile->input[i], *output = &tile->output[i];
+
+    TRY (check_tiles (check, "input", input, input_size));
+    TRY (check_tiles (check, "output", output, output_size));
+    TRY (check_same_rows (check, "output", output, input));
+    TRY (check_apart (check, input, input->rows * input_size, output,
+            output->rows * output_size));
+  }
+  return NPU_OK;
+}
+
 NpuStatus
 npu_operations_check (const NpuDevice * device, const NpuProgram * program,
     const NpuOperation * operations, size_t count, NpuError * error)
@@ -457,6 +493,7 @@ npu_operations_check (const NpuDevice * device, const NpuProgram * program,
     [NPU_OPERATION_CACHE_STORE] = check_cache_store,
     [NPU_OPERATION_EMBED] = check_embed,
     [NPU_OPERATION_VOCABULARY_TOP_K] = check_vocabulary,
+    [NPU_OPERATION_TILE] = check_tile,
   };
 
   for (size_t i = 0; i < count; i++) {

@@ -319,6 +319,54 @@ START_TEST (bad_vocabulary_is_refused)
 
 END_TEST
 
+START_TEST (bad_tile_is_refused)
+{
+  size_t input_size = npu_tile_input_size (NPU_TILE_ATTENTION_INT8);
+  size_t output_size = npu_tile_output_size (NPU_TILE_ATTENTION_INT8);
+  NpuView in = fixture_rows (&fixture, ROWS, (uint32_t) input_size / 4);
+  NpuView out = fixture_rows (&fixture, ROWS, (uint32_t) output_size / 4);
+
+  operation.type = NPU_OPERATION_TILE;
+  operation.tile = (NpuTileOperation) { NPU_TILE_ATTENTION_INT8, &in, &out };
+  expect (NPU_OK, "tile", "good");
+  REFUSE_VIEW ("tile", "input", in);
+  REFUSE_ROWS ("tile", "input", in);
+  REFUSE_VIEW ("tile", "output", out);
+  REFUSE_ROWS ("tile", "output", out);
+  REFUSE ("tile", "output", out.rows, ROWS - 1);
+  REFUSE ("tile", "kernel", operation.tile.kernel, NPU_TILES);
+  REFUSE ("tile", "kernel", operation.tile.kernel, (NpuTileKernel) - 1);
+  REFUSE ("tile", "input", operation.tile.input, NULL);
+  REFUSE ("tile", "output", operation.tile.output, NULL);
+  REFUSE ("tile", "batch", operation.batch, 0);
+  fixture_free_view (&in);
+  fixture_free_view (&out);
+}
+
+END_TEST
+
+START_TEST (tile_must_not_write_over_its_input)
+{
+  size_t input_size = npu_tile_input_size (NPU_TILE_LAYER_NORM_INT8);
+  size_t output_size = npu_tile_output_size (NPU_TILE_LAYER_NORM_INT8);
+  NpuView in = fixture_rows (&fixture, 1, (uint32_t) (ROWS * input_size
+          + 2 * ROWS * output_size) / 4);
+  NpuView out = in;
+
+  in.rows = out.rows = ROWS;
+  in.offset += ROWS * output_size;
+  operation.type = NPU_OPERATION_TILE;
+  operation.tile = (NpuTileOperation) { NPU_TILE_LAYER_NORM_INT8, &in, &out };
+  expect (NPU_OK, "tile", "output before the input");
+  REFUSE ("tile", "overlaps", out.offset, out.offset + 64);
+  out.offset = in.offset + ROWS * input_size;
+  expect (NPU_OK, "tile", "output behind the input");
+  REFUSE ("tile", "overlaps", out.offset, out.offset - 64);
+  fixture_free_view (&in);
+}
+
+END_TEST
+
 START_TEST (objects_of_different_devices_are_refused)
 {
   NpuDeviceOptions options = {.threads = 2,.isa = "c" };
@@ -378,6 +426,8 @@ checks_suite (void)
   tcase_add_test (tests, bad_cache_store_is_refused);
   tcase_add_test (tests, bad_embed_is_refused);
   tcase_add_test (tests, bad_vocabulary_is_refused);
+  tcase_add_test (tests, bad_tile_is_refused);
+  tcase_add_test (tests, tile_must_not_write_over_its_input);
   tcase_add_test (tests, objects_of_different_devices_are_refused);
   tcase_add_test (tests, unknown_operation_and_missing_arguments_are_refused);
   suite_add_tcase (suite, tests);

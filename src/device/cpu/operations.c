@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The dispatch of operations, and those that work row by row: layer norm,
- * storing into a cache, embedding.
+ * The dispatch of operations, and those that work row by row (layer norm,
+ * storing into a cache, embedding) or tile by tile.
  */
 #include "device/cpu/cpu.h"
+#include "device/tile.h"
 
 /* Rows that a chunk covers. */
 #define CHUNK_ROWS 32
+/* Bytes of input tiles that a chunk covers: one tile of attention, some thirty
+ * of the smallest, either way some tens of microseconds. */
+#define CHUNK_TILE_BYTES 16384
 
 /* Rows of all items, cut into chunks that lie within one item. */
 typedef struct
 {
   const NpuCpuRun *run;
   const NpuOperation *operation;
+  uint32_t chunk_rows;
   uint32_t item_chunks;         /* of the longest item */
   void (*row) (const NpuCpuRun * run, const NpuOperation * operation,
       uint32_t item, uint32_t row);
@@ -24,10 +29,12 @@ row_chunk (void *user, uint32_t chunk, uint32_t worker)
 {
   const RowJob *job = user;
   uint32_t item = chunk / job->item_chunks;
-  uint32_t first = chunk % job->item_chunks * CHUNK_ROWS;
+  uint32_t first = chunk % job->item_chunks * job->chunk_rows;
   uint32_t rows = job->rows (job->operation, item);
 
-  for (uint32_t row = first; row < rows && row - first < CHUNK_ROWS; row++)
+  if (rows > first && rows - first > job->chunk_rows)
+    rows = first + job->chunk_rows;
+  for (uint32_t row = first; row < rows; row++)
     job->row (job->run, job->operation, item, row);
 }
 
@@ -42,7 +49,7 @@ run_rows (RowJob * job)
     if (rows > most)
       most = rows;
   }
-  job->item_chunks = (most - 1) / CHUNK_ROWS + 1;
+  job->item_chunks = (most - 1) / job->chunk_rows + 1;
   npu_pool_run (job->run->device->pool,
       job->operation->batch * job->item_chunks, row_chunk, job);
 }
@@ -135,10 +142,31 @@ check_tokens (const NpuCpuRun * run, const NpuOperation * operation)
   return NPU_OK;
 }
 
+/* ------------------------------------------------------------- tiles */
+
+static uint32_t
+tile_rows (const NpuOperation * operation, uint32_t item)
+{
+  return operation->tile.input[item].rows;
+}
+
+static void
+tile_row (const NpuCpuRun * run, const NpuOperation * operation,
+    uint32_t item, uint32_t row)
+{
+  const NpuTileOperation *tile = &operation->tile;
+  NpuTileKernel kernel = tile->kernel;
+  const char *input = (const char *) npu_cpu_view (&tile->input[item]);
+  char *output = (char *) npu_cpu_view (&tile->output[item]);
+
+  npu_tile_run (kernel, input + row * npu_tile_input_size (kernel),
+      output + row * npu_tile_output_size (kernel), 1);
+}
+
 NpuStatus
 npu_cpu_operation (const NpuCpuRun * run, const NpuOperation * operation)
 {
-  RowJob job = {.run = run,.operation = operation };
+  RowJob job = {.run = run,.operation = operation,.chunk_rows = CHUNK_ROWS };
   NpuStatus status;
 
   switch (operation->type) {
@@ -168,6 +196,12 @@ npu_cpu_operation (const NpuCpuRun * run, const NpuOperation * operation)
         return status;
       job.row = embed_row;
       job.rows = embed_rows;
+      break;
+    case NPU_OPERATION_TILE:
+      job.row = tile_row;
+      job.rows = tile_rows;
+      job.chunk_rows = (uint32_t) (CHUNK_TILE_BYTES
+          / npu_tile_input_size (operation->tile.kernel)) + 1;
       break;
     default:
       return npu_error_set (run->error, NPU_ENOTSUP,
