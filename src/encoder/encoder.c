@@ -64,7 +64,8 @@ npu_encoder_positions (const NpuModel * model, NpuContext context,
   const NpuModelConfig *config = npu_model_config (model);
   uint64_t model_step = config->context_step ? config->context_step : 1;
   uint64_t device_step =
-      npu_device_info (npu_model_device (model))->context_step;
+      npu_device_info (npu_model_part_device (model,
+          NPU_MODEL_ENCODER))->context_step;
   uint64_t positions, step;
 
   if (context == NPU_CONTEXT_FULL ||
@@ -195,7 +196,7 @@ set_window (Slot * slot, const NpuEncoderWindow * window)
 static NpuStatus
 allocate_slot (Slot * slot, NpuModel * model, NpuError * error)
 {
-  NpuDevice *device = npu_model_device (model);
+  NpuDevice *device = npu_model_part_device (model, NPU_MODEL_ENCODER);
   const NpuModelConfig *config = npu_model_config (model);
   uint32_t rows = config->audio_context;
   uint32_t width = config->audio_width;
@@ -260,7 +261,8 @@ check_operations (const NpuModel * model, NpuError * error)
   const uint32_t needed = 1u << NPU_OPERATION_CONV1D_STEM |
       1u << NPU_OPERATION_LAYER_NORM | 1u << NPU_OPERATION_GEMM |
       1u << NPU_OPERATION_ATTENTION;
-  const NpuDeviceInfo *info = npu_device_info (npu_model_device (model));
+  const NpuDeviceInfo *info = npu_device_info (npu_model_part_device (model,
+          NPU_MODEL_ENCODER));
 
   if ((info->operations & needed) == needed)
     return NPU_OK;
@@ -290,7 +292,8 @@ npu_encoder_create (NpuModel * model, uint32_t depth, NpuEncoder ** encoder,
   self->depth = depth;
   self->operation_count = OPERATIONS_OUTSIDE +
       (size_t) npu_model_config (model)->audio_layers * OPERATIONS_PER_BLOCK;
-  status = npu_queue_create (npu_model_device (model), &self->queue, error);
+  status = npu_queue_create (npu_model_part_device (model, NPU_MODEL_ENCODER),
+      &self->queue, error);
   for (uint32_t i = 0; i < depth && status == NPU_OK; i++) {
     status = allocate_slot (&self->slots[i], model, error);
     if (status == NPU_OK) {
