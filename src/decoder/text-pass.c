@@ -222,7 +222,8 @@ allocate (NpuDevice * device, const Wanted * wanted, size_t count,
 static NpuStatus
 allocate_buffers (NpuTextPass * pass, NpuError * error)
 {
-  NpuDevice *device = npu_model_device (pass->model);
+  NpuDevice *device = npu_model_part_device (pass->model,
+      NPU_MODEL_DECODER);
   const NpuModelConfig *config = npu_model_config (pass->model);
   uint32_t width = config->text_width;
   uint32_t widest = config->text_feed_forward > 3 * width ?
@@ -286,7 +287,8 @@ check_operations (const NpuModel * model, NpuError * error)
       1u << NPU_OPERATION_GEMM | 1u << NPU_OPERATION_ATTENTION |
       1u << NPU_OPERATION_CACHE_STORE | 1u << NPU_OPERATION_EMBED |
       1u << NPU_OPERATION_VOCABULARY_TOP_K;
-  const NpuDeviceInfo *info = npu_device_info (npu_model_device (model));
+  const NpuDeviceInfo *info = npu_device_info (npu_model_part_device (model,
+          NPU_MODEL_DECODER));
 
   if ((info->operations & needed) == needed)
     return NPU_OK;
@@ -298,7 +300,7 @@ NpuStatus
 npu_text_pass_create (NpuModel * model, uint32_t split, NpuTextPass ** pass,
     NpuError * error)
 {
-  NpuDevice *device = npu_model_device (model);
+  NpuDevice *device = npu_model_part_device (model, NPU_MODEL_DECODER);
   size_t layers = npu_model_config (model)->text_layers;
   NpuStatus status = check_operations (model, error);
   NpuTextPass *self;

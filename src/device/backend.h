@@ -157,13 +157,14 @@ struct NpuDeviceBackend
   NpuStatus (*queue_create) (NpuDevice * device, NpuQueue ** queue,
       NpuError * error);
 
-  /* Wait for all lists, then free the queue. */
+  /* Wait for all lists, cancelling those that hang, then free the queue. */
   void (*queue_destroy) (NpuQueue * queue);
 
   /* Take in @list, copying the structure. Lists that were taken in end in
    * order with npu_fence_signal() and a dropped reference to the program, even
    * when they fail. Any thread; must neither block on the device nor allocate.
-   * NPU_EBUSY when the queue is full; then nothing was taken. */
+   * NPU_EBUSY when the queue is full, NPU_ENOTSUP for a form or size of an
+   * operation that the device lacks; then nothing was taken. */
   NpuStatus (*queue_submit) (NpuQueue * queue, const NpuList * list,
       NpuError * error);
 
@@ -176,6 +177,7 @@ struct NpuDeviceBackend
 };
 
 extern const NpuDeviceBackend npu_cpu_backend;
+extern const NpuDeviceBackend npu_emu_backend;
 
 /**
  * npu_fence_signal:

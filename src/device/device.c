@@ -8,13 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Best first: "auto" takes the first that is present. */
+/* Best first: "auto" takes the first that is present, of those before
+ * BY_NAME_ONLY. An emulation is never better than the cpu. */
 static const NpuDeviceBackend *const backends[] = {
   &npu_cpu_backend,
+  &npu_emu_backend,
 };
 
 #define BACKENDS (sizeof (backends) / sizeof (backends[0]))
-#define ALL_NAMES "cpu"
+#define BY_NAME_ONLY 1
+#define ALL_NAMES "cpu, emu"
 
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 static NpuDevice *devices;      /* those that are open, under devices_lock */
@@ -102,7 +105,7 @@ npu_device_open (const char *name, const NpuDeviceOptions * options,
   if (!options)
     options = &defaults;
   if (strcmp (name, "auto") == 0) {
-    for (size_t i = 0; i < BACKENDS; i++) {
+    for (size_t i = 0; i < BY_NAME_ONLY; i++) {
       status = open_backend (backends[i], options, device, error);
       if (status != NPU_ENODEV)
         break;
@@ -162,10 +165,10 @@ npu_device_now (const NpuDevice * device)
 const char *const *
 npu_device_names (void)
 {
-  static const char *const names[] = { ALL_NAMES, NULL };
+  static const char *const names[] = { "cpu", "emu", NULL };
 
   _Static_assert (sizeof (names) / sizeof (names[0]) == BACKENDS + 1,
-      "ALL_NAMES must list the back ends");
+      "the back ends must all be listed");
   return names;
 }
 

@@ -82,7 +82,8 @@ typedef struct
  * Open the device called @name, or take another reference to it when it is
  * open already with the same options.
  *
- * @name     "cpu" or "auto" (the best device that is present)
+ * @name     "cpu"; "emu", an emulated NPU (docs/devices.md); or "auto", the
+ *           best device that is present, never an emulated one
  * @options  NULL for defaults; not kept
  * @device   out; the caller's reference
  *
@@ -521,7 +522,8 @@ NPU_API NpuStatus npu_queue_create (NpuDevice * device, NpuQueue ** queue,
 
 /**
  * npu_queue_free:
- * Wait for what was submitted, then free the queue. NULL is ignored.
+ * Wait for what was submitted, then free the queue; a list that hangs is
+ * cancelled. NULL is ignored.
  */
 NPU_API void npu_queue_free (NpuQueue * queue);
 
@@ -535,8 +537,8 @@ NPU_API void npu_queue_free (NpuQueue * queue);
  * @fence       must be idle; signalled when the list ended, well or not
  *
  * The list's views are checked against their buffers here. Returns NPU_OK,
- * NPU_EINVAL (with a message), NPU_EBUSY when the fence is pending or the
- * queue is full. Any thread; never blocks on the device, never allocates.
+ * NPU_EINVAL (with a message), NPU_ENOTSUP when the device lacks an operation
+ * or a form of it, NPU_EBUSY when the fence is pending or the queue is full. Any thread; never blocks on the device, never allocates.
  */
 NPU_API NpuStatus npu_queue_submit (NpuQueue * queue,
     const NpuProgram * program, const NpuOperation * operations,

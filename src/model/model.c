@@ -31,6 +31,8 @@ typedef struct
 {
   NpuModel *model;
   NpuModelPart which;
+  NpuDevice *device;
+  NpuPrecision precision;
   NpuModelWeights *weights;
   PartState state;              /* under the model's lock */
   pthread_t thread;
@@ -124,6 +126,7 @@ free_model (NpuModel * model)
       pthread_join (model->parts[i].thread, NULL);
     npu_program_unref (model->parts[i].program);
     npu_model_weights_free (model->parts[i].weights);
+    npu_device_unref (model->parts[i].device);
   }
   npu_tokenizer_free (model->tokenizer);
   npu_model_file_unref (model->file);
@@ -131,6 +134,30 @@ free_model (NpuModel * model)
   pthread_cond_destroy (&model->loaded);
   pthread_mutex_destroy (&model->lock);
   free (model);
+}
+
+/* Give @part the model's device, or the cpu device where a decoder needs
+ * operations that the model's lacks. */
+static NpuStatus
+choose_device (Part * part, NpuError * error)
+{
+  const NpuModel *model = part->model;
+  const uint32_t needed = 1u << NPU_OPERATION_CACHE_STORE |
+      1u << NPU_OPERATION_EMBED | 1u << NPU_OPERATION_VOCABULARY_TOP_K;
+  const NpuDeviceInfo *info = npu_device_info (model->device);
+  NpuDeviceOptions options = { .threads = info->threads };
+  NpuStatus status;
+
+  if (part->which != NPU_MODEL_DECODER ||
+      (info->operations & needed) == needed) {
+    part->device = npu_device_ref (model->device);
+    part->precision = model->precision;
+    return NPU_OK;
+  }
+  status = npu_device_open ("cpu", &options, &part->device, error);
+  if (status == NPU_OK)
+    part->precision = npu_device_info (part->device)->best_precision;
+  return status;
 }
 
 /* Takes over the reference to @file, also on failure. */
@@ -162,8 +189,10 @@ new_model (NpuModelFile * file, const FileIdentity * identity,
   for (int i = 0; i < NPU_MODEL_PARTS && status == NPU_OK; i++) {
     model->parts[i].model = model;
     model->parts[i].which = (NpuModelPart) i;
-    status = npu_model_weights_new (file, (NpuModelPart) i,
-        &model->parts[i].weights, error);
+    status = choose_device (&model->parts[i], error);
+    if (status == NPU_OK)
+      status = npu_model_weights_new (file, (NpuModelPart) i,
+          &model->parts[i].weights, error);
   }
   if (status != NPU_OK) {
     free_model (model);
@@ -277,6 +306,12 @@ npu_model_device (const NpuModel * model)
   return model->device;
 }
 
+NpuDevice *
+npu_model_part_device (const NpuModel * model, NpuModelPart part)
+{
+  return model->parts[part].device;
+}
+
 NpuPrecision
 npu_model_precision (const NpuModel * model)
 {
@@ -306,7 +341,7 @@ load_part (void *user)
   NpuStatus status;
 
   npu_model_weights_source (part->weights, &model->canceled, &source);
-  status = npu_program_load (model->device, model->precision, &source,
+  status = npu_program_load (part->device, part->precision, &source,
       &program, &error);
   if (status != NPU_OK && !error.message[0])
     npu_error_set (&error, status, "The weights of '%s' could not be loaded: "

@@ -54,11 +54,21 @@ NPU_API void npu_model_unref (NpuModel * model);
 /* What @model is; the results live as long as it does. Any thread. */
 NPU_API const NpuModelConfig *npu_model_config (const NpuModel * model);
 NPU_API const NpuTokenizer *npu_model_tokenizer (const NpuModel * model);
+/* Device and precision that it was opened with: the encoder's. */
 NPU_API NpuDevice *npu_model_device (const NpuModel * model);
 NPU_API NpuPrecision npu_model_precision (const NpuModel * model);
 NPU_API const char *npu_model_path (const NpuModel * model);
 /* Hexadecimal digest of the file: the same for the same file anywhere. */
 NPU_API const char *npu_model_digest (const NpuModel * model);
+
+/**
+ * npu_model_part_device:
+ * Returns the device that @part runs on: the model's, or for a decoder whose
+ * operations that device lacks, the cpu device with as many threads, at its
+ * best precision. Lives as long as @model. Any thread.
+ */
+NPU_API NpuDevice *npu_model_part_device (const NpuModel * model,
+    NpuModelPart part);
 
 /**
  * npu_model_load:

@@ -4,8 +4,8 @@
  * decoder and to see what it decides in every window. Takes 16 kHz mono WAV
  * files of 16-bit samples.
  *
- *   transcribe-file [-m MODEL] [-p float32|bf16|int8] [-h HOP] [-l LANGUAGE]
- *       [-v] FILE...
+ *   transcribe-file [-d DEVICE] [-s SETTINGS] [-m MODEL]
+ *       [-p float32|bf16|int8] [-h HOP] [-l LANGUAGE] [-v] FILE...
  *
  * -h is the hop in frames (10 ms) by which a window grows before it is full;
  * by default windows are decoded only when they are full.
@@ -205,14 +205,19 @@ main (int argc, char **argv)
 {
   NpuDecoderOptions options = NPU_DECODER_OPTIONS_DEFAULT;
   NpuPrecision precision = NPU_PRECISION_AUTO;
-  const char *path = NULL;
+  const char *path = NULL, *name = "cpu";
+  NpuDeviceOptions device_options = { 0 };
   Session session = { NULL };
   NpuDevice *device;
   NpuError error;
   int option;
 
-  while ((option = getopt (argc, argv, "m:p:h:l:v")) != -1) {
-    if (option == 'm')
+  while ((option = getopt (argc, argv, "d:s:m:p:h:l:v")) != -1) {
+    if (option == 'd')
+      name = optarg;
+    else if (option == 's')
+      device_options.settings = optarg;
+    else if (option == 'm')
       path = optarg;
     else if (option == 'p')
       precision = parse_precision (optarg);
@@ -223,7 +228,7 @@ main (int argc, char **argv)
     else
       session.verbose = true;
   }
-  if (npu_device_open ("cpu", NULL, &device, &error) != NPU_OK ||
+  if (npu_device_open (name, &device_options, &device, &error) != NPU_OK ||
       npu_model_open (path, device, precision, &session.model,
           &error) != NPU_OK ||
       npu_encoder_create (session.model, NULL, &session.encoder,

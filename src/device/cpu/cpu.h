@@ -10,7 +10,7 @@
 
 #include "cpu/kernels.h"
 #include "device/backend.h"
-#include "device/cpu/pool.h"
+#include "device/pool.h"
 
 /* Items of a vocabulary product that share a pass over the matrix. */
 #define NPU_CPU_VOCABULARY_ITEMS 16

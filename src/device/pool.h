@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The threads of the cpu device. One user at a time holds the pool, in the
- * order of asking, and deals chunks of work to all threads, itself one of them.
+ * The threads of a device that computes on the host. One user at a time holds
+ * the pool, in the order of asking, and deals chunks of work to all threads,
+ * itself one of them.
  */
-#ifndef NPU_DEVICE_CPU_POOL_H
-#define NPU_DEVICE_CPU_POOL_H
+#ifndef NPU_DEVICE_POOL_H
+#define NPU_DEVICE_POOL_H
 
 #include "base/status.h"
 

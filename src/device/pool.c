@@ -5,7 +5,7 @@
  * waits for a thread that the system has not scheduled yet: the caller would
  * rather do all chunks itself.
  */
-#include "device/cpu/pool.h"
+#include "device/pool.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -105,7 +105,7 @@ work (void *user)
   unsigned seen;
   char name[16];
 
-  snprintf (name, sizeof (name), "npu-cpu-%u", worker->number % 100000);
+  snprintf (name, sizeof (name), "npu-core-%u", worker->number % 100000);
   pthread_setname_np (pthread_self (), name);
   pthread_mutex_lock (&pool->lock);
   while (!pool->stop) {
