@@ -71,6 +71,7 @@ struct NpuExecutor
   uint32_t order[NPU_EXECUTOR_MAX_DEPTH];       /* submitted, oldest first */
   uint64_t oldest_since;        /* monotonic: the oldest one may have begun */
   bool stalled;                 /* since the last slot was opened */
+  bool started;                 /* a slot was opened, counting from the reset */
 
   /* For hidden time; used by the submitting thread alone. */
   Transfer transfers[RECENT_TRANSFERS];
@@ -301,7 +302,7 @@ npu_executor_reset_statistics (NpuExecutor * executor)
     .in_flight = executor->statistics.in_flight,
   };
   executor->transfer_count = 0;
-  executor->stalled = false;
+  executor->stalled = executor->started = false;
   pthread_mutex_unlock (&executor->lock);
 }
 
@@ -327,7 +328,8 @@ npu_executor_open (NpuExecutor * executor, uint64_t id, uint32_t * slot)
   bool is_free = next != NULL;
 
   pthread_mutex_lock (&executor->lock);
-  if (is_free && executor->statistics.first_ns == 0) {
+  if (is_free && !executor->started) {
+    executor->started = true;
     executor->statistics.first_ns = npu_device_now (executor->device);
     executor->depth_since = executor->statistics.first_ns;
   }
