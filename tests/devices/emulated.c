@@ -1,70 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * What is the emulated NPU's own: settings, separate memory, the cost model in
- * virtual and in real time, and faults.
+ * What is the emulated NPU's own: settings, limits, separate memory, and the
+ * cost model in virtual and in real time.
  */
 #include "devices/fixture.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define MILLISECOND UINT64_C (1000000)
-#define TILE_BYTES 512          /* of a GELU, in and out */
 
 static Fixture fixture;
-
-/* Tiles of one kernel with a list that runs them. */
-typedef struct
-{
-  NpuView input;
-  NpuView output;
-  NpuOperation operation;
-} Tiles;
-
-static void
-create_tiles (Tiles * tiles, NpuTileKernel kernel, uint32_t count)
-{
-  tiles->input = fixture_view (&fixture, count * npu_tile_input_size (kernel),
-      count);
-  tiles->output = fixture_view (&fixture,
-      count * npu_tile_output_size (kernel), count);
-  tiles->operation = (NpuOperation) {
-    .type = NPU_OPERATION_TILE,
-    .batch = 1,
-    .tile = {kernel, &tiles->input, &tiles->output},
-  };
-}
-
-/* One tile of GELU: @value gives itself while it is large, 0 gives 0. */
-static void
-create_gelu (Tiles * tiles, int8_t value)
-{
-  create_tiles (tiles, NPU_TILE_GELU_INT8, 1);
-  memset (view_host (&tiles->input), value, TILE_BYTES);
-  upload (&tiles->input);
-}
-
-static void
-free_tiles (Tiles * tiles)
-{
-  fixture_free_view (&tiles->input);
-  fixture_free_view (&tiles->output);
-}
-
-static NpuStatus
-run_tiles (Tiles * tiles)
-{
-  return fixture_run (&fixture, &tiles->operation, 1);
-}
-
-static int8_t
-first_output (const Tiles * tiles)
-{
-  download (&tiles->output);
-  return *(int8_t *) view_host (&tiles->output);
-}
 
 /* ------------------------------------------------------------ settings */
 
@@ -159,19 +105,9 @@ END_TEST
 
 /* -------------------------------------------------------------- limits */
 
-static NpuStatus
-read_zeros (void *user, uint32_t tensor, uint32_t first_row, uint32_t rows,
-    float *out)
-{
-  memset (out, 0, rows * *(const uint32_t *) user * sizeof (*out));
-  return NPU_OK;
-}
-
 START_TEST (forms_and_sizes_without_a_kernel_are_refused)
 {
   static const uint32_t width = 24;
-  const NpuTensorDescription vector = { NPU_TENSOR_VECTOR, 1, width, "vector" };
-  NpuProgramSource source = { 1, &vector, read_zeros, (void *) &width };
   NpuView wide, narrow, cache;
   NpuAttentionItem item = {.position = 0 };
   NpuOperation attention = {
@@ -185,7 +121,7 @@ START_TEST (forms_and_sizes_without_a_kernel_are_refused)
     .batch = 1,
     .layer_norm = {&wide, &narrow, width, 0, 0, false},
   };
-  NpuProgram *program;
+  NpuProgram *program, *refused;
   NpuError error;
 
   fixture_open (&fixture, "emu", 1, NULL);
@@ -201,13 +137,13 @@ START_TEST (forms_and_sizes_without_a_kernel_are_refused)
   ck_assert_int_eq (npu_queue_submit (fixture.queue, fixture.program,
           &attention, 1, fixture.fence, &error), NPU_ENOTSUP);
   ck_assert_ptr_nonnull (strstr (error.message, "head size 96"));
-  ck_assert_int_eq (npu_program_load (fixture.device, NPU_PRECISION_AUTO,
-          &source, &program, NULL), NPU_OK);
+  ck_assert_int_eq (load_vector (&fixture, width, NPU_PRECISION_AUTO,
+          &program), NPU_OK);
   ck_assert_int_eq (npu_queue_submit (fixture.queue, program, &norm, 1,
           fixture.fence, &error), NPU_ENOTSUP);
   ck_assert_ptr_nonnull (strstr (error.message, "24"));
-  ck_assert_int_eq (npu_program_load (fixture.device, NPU_PRECISION_FLOAT32,
-          &source, &program, &error), NPU_ENOTSUP);
+  ck_assert_int_eq (load_vector (&fixture, width, NPU_PRECISION_FLOAT32,
+          &refused), NPU_ENOTSUP);
   /* refused lists leave nothing behind */
   ck_assert_int_eq (fixture_run (&fixture, NULL, 0), NPU_OK);
   npu_program_unref (program);
@@ -226,13 +162,13 @@ START_TEST (input_that_was_not_synced_is_never_seen)
   Tiles tiles;
 
   fixture_open (&fixture, "emu", 1, NULL);
-  create_tiles (&tiles, NPU_TILE_GELU_INT8, 1);
+  create_tiles (&fixture, &tiles, NPU_TILE_GELU_INT8, 1);
   memset (view_host (&tiles.input), 100, TILE_BYTES);
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
+  ck_assert_int_eq (run_tiles (&fixture, &tiles), NPU_OK);
   ck_assert_int_eq (first_output (&tiles), 0);
   upload (&tiles.input);
   memset (view_host (&tiles.input), 50, TILE_BYTES);
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
+  ck_assert_int_eq (run_tiles (&fixture, &tiles), NPU_OK);
   ck_assert_int_eq (first_output (&tiles), 100);
   free_tiles (&tiles);
   fixture_close (&fixture);
@@ -246,9 +182,9 @@ START_TEST (output_that_was_not_synced_is_never_seen)
   int8_t *host;
 
   fixture_open (&fixture, "emu", 1, NULL);
-  create_gelu (&tiles, 100);
+  create_gelu (&fixture, &tiles, 100);
   host = view_host (&tiles.output);
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
+  ck_assert_int_eq (run_tiles (&fixture, &tiles), NPU_OK);
   ck_assert_int_eq (host[0], 0);
   download (&tiles.output);
   ck_assert_int_eq (host[0], 100);
@@ -291,7 +227,7 @@ START_TEST (virtual_time_is_launch_and_bytes_and_operations)
 
   fixture_open (&fixture, "emu", 2, "gops=100,launch-us=40,"
       "to-device-mbps=1000,from-device-mbps=500,time=virtual");
-  create_tiles (&tiles, NPU_TILE_ATTENTION_INT8, 3);
+  create_tiles (&fixture, &tiles, NPU_TILE_ATTENTION_INT8, 3);
   ck_assert_uint_eq (npu_device_now (fixture.device), 0);
   npu_buffer_sync (tiles.input.buffer, NPU_SYNC_TO_DEVICE, tiles.input.offset,
       3 * 12288);
@@ -411,8 +347,8 @@ START_TEST (published_costs_are_the_published_figures)
   uint64_t now;
 
   fixture_open (&fixture, "emu", 1, "time=virtual,cost=published");
-  create_tiles (&int8, NPU_TILE_ATTENTION_INT8, 100);
-  create_tiles (&bf16, NPU_TILE_GEMM_BF16, 100);
+  create_tiles (&fixture, &int8, NPU_TILE_ATTENTION_INT8, 100);
+  create_tiles (&fixture, &bf16, NPU_TILE_GEMM_BF16, 100);
   list[0] = int8.operation;
   list[1] = bf16.operation;
   ck_assert_int_eq (fixture_run (&fixture, list, 2), NPU_OK);
@@ -443,7 +379,7 @@ collect_times (uint32_t threads, uint64_t moments[12])
   Tiles tiles;
 
   fixture_open (&fixture, "emu", threads, "cost=published,time=virtual");
-  create_tiles (&tiles, NPU_TILE_ATTENTION_INT8, 40);
+  create_tiles (&fixture, &tiles, NPU_TILE_ATTENTION_INT8, 40);
   for (int i = 0; i < 4; i++)
     npu_fence_create (fixture.device, &fences[i], NULL);
   for (int i = 0; i < 4; i++) {
@@ -502,14 +438,14 @@ START_TEST (real_time_takes_at_least_what_the_model_says)
 
   fixture_open (&fixture, "emu", 1,
       "launch-us=20000,to-device-mbps=1,from-device-mbps=2");
-  create_tiles (&tiles, NPU_TILE_ATTENTION_INT8, 1);
+  create_tiles (&fixture, &tiles, NPU_TILE_ATTENTION_INT8, 1);
   before = npu_device_now (fixture.device);
   npu_buffer_sync (tiles.input.buffer, NPU_SYNC_TO_DEVICE, 0, 12000);
   ck_assert_uint_ge (npu_device_now (fixture.device) - before,
       12 * MILLISECOND);
   for (int i = 0; i < 3; i++) {
     before = npu_device_now (fixture.device);
-    ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
+    ck_assert_int_eq (run_tiles (&fixture, &tiles), NPU_OK);
     ck_assert_uint_ge (npu_device_now (fixture.device) - before,
         20 * MILLISECOND);
     ck_assert_uint_lt (npu_device_now (fixture.device) - before,
@@ -562,8 +498,8 @@ START_TEST (input_that_is_overwritten_in_flight_gives_other_results)
   Tiles tiles;
 
   fixture_open (&fixture, "emu", 1, "launch-us=300000");
-  create_gelu (&tiles, 100);
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
+  create_gelu (&fixture, &tiles, 100);
+  ck_assert_int_eq (run_tiles (&fixture, &tiles), NPU_OK);
   ck_assert_int_eq (first_output (&tiles), 100);
   fixture_submit (&fixture, &tiles.operation, 1, fixture.fence);
   usleep (50000);
@@ -583,7 +519,7 @@ START_TEST (output_that_is_read_in_flight_is_old)
   Tiles tiles;
 
   fixture_open (&fixture, "emu", 1, "launch-us=300000");
-  create_gelu (&tiles, 100);
+  create_gelu (&fixture, &tiles, 100);
   fixture_submit (&fixture, &tiles.operation, 1, fixture.fence);
   usleep (50000);
   ck_assert_int_eq (first_output (&tiles), 0);
@@ -608,181 +544,6 @@ START_TEST (reset_does_not_wait_for_the_time_that_a_list_would_take)
       NPU_ECANCELED);
   ck_assert_uint_lt (npu_device_now (fixture.device) - before,
       20000 * MILLISECOND);
-  fixture_close (&fixture);
-}
-
-END_TEST
-
-/* -------------------------------------------------------------- faults */
-
-/* The loop's index says which time. */
-static const char *const times[] = { "time=real", "time=virtual" };
-
-static void
-open_faulty (int index, const char *fault)
-{
-  char settings[128];
-
-  snprintf (settings, sizeof (settings), "%s,%s", times[index], fault);
-  fixture_open (&fixture, "emu", 1, settings);
-}
-
-START_TEST (a_list_that_hangs_is_ended_by_a_reset_only)
-{
-  Tiles tiles;
-  NpuError error;
-
-  open_faulty (_i, "fault=hang,fault-at=2,fault-count=2");
-  create_gelu (&tiles, 100);
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
-  for (int i = 0; i < 2; i++) {
-    fixture_submit (&fixture, &tiles.operation, 1, fixture.fence);
-    ck_assert_int_eq (npu_fence_wait (fixture.fence, 50 * MILLISECOND, NULL),
-        NPU_ETIMEDOUT);
-    ck_assert_int_eq (npu_device_reset (fixture.device, NULL), NPU_OK);
-    ck_assert_int_eq (npu_fence_wait (fixture.fence, NPU_WAIT_FOREVER,
-            &error), NPU_ECANCELED);
-    ck_assert_ptr_nonnull (strstr (error.message, "fault=hang"));
-  }
-  memset (view_host (&tiles.output), 0, TILE_BYTES);
-  upload (&tiles.output);
-  /* program and input are what they were */
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
-  ck_assert_int_eq (first_output (&tiles), 100);
-  free_tiles (&tiles);
-  fixture_close (&fixture);
-}
-
-END_TEST
-
-START_TEST (a_queue_is_freed_in_spite_of_a_list_that_hangs)
-{
-  NpuQueue *other;
-  NpuFence *fence;
-
-  open_faulty (_i, "fault=hang");
-  npu_queue_create (fixture.device, &other, NULL);
-  npu_fence_create (fixture.device, &fence, NULL);
-  fixture_submit (&fixture, NULL, 0, fixture.fence);
-  npu_queue_submit (other, fixture.program, NULL, 0, fence, NULL);
-  /* its list waits for the array, which another queue's list holds */
-  npu_queue_free (other);
-  ck_assert_int_eq (npu_fence_wait (fixture.fence, NPU_WAIT_FOREVER, NULL),
-      NPU_ECANCELED);
-  ck_assert_int_eq (npu_fence_wait (fence, NPU_WAIT_FOREVER, NULL), NPU_OK);
-  npu_fence_free (fence);
-  fixture_close (&fixture);
-  open_faulty (_i, "fault=hang");
-  fixture_submit (&fixture, NULL, 0, fixture.fence);
-  npu_queue_free (fixture.queue);
-  fixture.queue = NULL;
-  ck_assert_int_eq (npu_fence_wait (fixture.fence, 0, NULL), NPU_ECANCELED);
-  fixture_close (&fixture);
-}
-
-END_TEST
-
-START_TEST (an_error_ends_its_lists_and_no_other)
-{
-  Tiles tiles;
-  NpuQueueStatistics statistics;
-  NpuError error;
-
-  open_faulty (_i, "fault=error,fault-at=1,fault-count=2");
-  create_gelu (&tiles, 100);
-  for (int i = 0; i < 2; i++) {
-    fixture_submit (&fixture, &tiles.operation, 1, fixture.fence);
-    ck_assert_int_eq (npu_fence_wait (fixture.fence, NPU_WAIT_FOREVER,
-            &error), NPU_EDEVICE);
-    ck_assert_ptr_nonnull (strstr (error.message, "fault=error"));
-    ck_assert_int_eq (first_output (&tiles), 0);
-  }
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
-  ck_assert_int_eq (first_output (&tiles), 100);
-  npu_queue_statistics (fixture.queue, &statistics);
-  ck_assert_uint_eq (statistics.failures, 2);
-  free_tiles (&tiles);
-  fixture_close (&fixture);
-}
-
-END_TEST
-
-START_TEST (a_lost_device_refuses_everything_from_then_on)
-{
-  static const uint32_t width = 24;
-  const NpuTensorDescription vector = { NPU_TENSOR_VECTOR, 1, width, "vector" };
-  NpuProgramSource source = { 1, &vector, read_zeros, (void *) &width };
-  NpuProgram *program;
-  NpuBuffer *buffer;
-  NpuQueue *queue;
-  Tiles tiles;
-  NpuError error;
-
-  open_faulty (_i, "fault=lost,fault-at=2");
-  create_gelu (&tiles, 100);
-  ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
-  for (int i = 0; i < 2; i++) {
-    fixture_submit (&fixture, &tiles.operation, 1, fixture.fence);
-    ck_assert_int_eq (npu_fence_wait (fixture.fence, NPU_WAIT_FOREVER,
-            &error), NPU_ENODEV);
-    ck_assert_ptr_nonnull (strstr (error.message, "fault=lost"));
-    ck_assert_int_eq (npu_device_reset (fixture.device, NULL), NPU_ENODEV);
-  }
-  ck_assert_int_eq (npu_buffer_sync (tiles.output.buffer,
-          NPU_SYNC_FROM_DEVICE, 0, 1), NPU_ENODEV);
-  ck_assert_int_eq (npu_buffer_create (fixture.device, 1, 0, &buffer, NULL),
-      NPU_ENODEV);
-  ck_assert_int_eq (npu_queue_create (fixture.device, &queue, NULL),
-      NPU_ENODEV);
-  ck_assert_int_eq (npu_program_load (fixture.device, NPU_PRECISION_AUTO,
-          &source, &program, NULL), NPU_ENODEV);
-  free_tiles (&tiles);
-  fixture_close (&fixture);
-}
-
-END_TEST
-
-START_TEST (memory_runs_out_at_the_buffers_that_were_named)
-{
-  static const NpuStatus expected[] = { NPU_OK, NPU_ENOMEM, NPU_ENOMEM,
-    NPU_OK
-  };
-
-  open_faulty (_i, "fault=oom,fault-at=2,fault-count=2");
-  for (size_t i = 0; i < sizeof (expected) / sizeof (expected[0]); i++) {
-    NpuBuffer *buffer;
-
-    ck_assert_int_eq (npu_buffer_create (fixture.device, 64, 0, &buffer,
-            NULL), expected[i]);
-    npu_buffer_unref (buffer);
-  }
-  ck_assert_int_eq (fixture_run (&fixture, NULL, 0), NPU_OK);
-  fixture_close (&fixture);
-}
-
-END_TEST
-
-START_TEST (a_corrupt_list_has_one_bit_wrong_in_its_output)
-{
-  Tiles tiles;
-  size_t size;
-  unsigned char *good, *bad;
-
-  open_faulty (_i, "fault=corrupt,fault-at=2,fault-byte=200");
-  create_gelu (&tiles, 100);
-  size = npu_buffer_size (tiles.output.buffer);
-  good = calloc (1, size);
-  bad = npu_buffer_host (tiles.output.buffer);
-  for (int i = 1; i <= 3; i++) {
-    ck_assert_int_eq (run_tiles (&tiles), NPU_OK);
-    download (&tiles.output);
-    if (i == 1)
-      memcpy (good, bad, size);
-    for (size_t j = 0; j < size; j++)
-      ck_assert_uint_eq (bad[j] ^ good[j], i == 2 && j == 200);
-  }
-  free (good);
-  free_tiles (&tiles);
   fixture_close (&fixture);
 }
 
@@ -817,13 +578,6 @@ main (void)
   tcase_add_test (tests, output_that_is_read_in_flight_is_old);
   tcase_add_test (tests,
       reset_does_not_wait_for_the_time_that_a_list_would_take);
-#define ADD(test) tcase_add_loop_test (tests, test, 0, 2)
-  ADD (a_list_that_hangs_is_ended_by_a_reset_only);
-  ADD (a_queue_is_freed_in_spite_of_a_list_that_hangs);
-  ADD (an_error_ends_its_lists_and_no_other);
-  ADD (a_lost_device_refuses_everything_from_then_on);
-  ADD (memory_runs_out_at_the_buffers_that_were_named);
-  ADD (a_corrupt_list_has_one_bit_wrong_in_its_output);
   suite_add_tcase (suite, tests);
   return fixture_main (suite);
 }

@@ -232,6 +232,69 @@ fixture_run (Fixture * fixture, const NpuOperation * operations, size_t count)
   return npu_fence_wait (fixture->fence, NPU_WAIT_FOREVER, NULL);
 }
 
+/* --------------------------------------------------------------- tiles */
+
+void
+create_tiles (Fixture * fixture, Tiles * tiles, NpuTileKernel kernel,
+    uint32_t count)
+{
+  tiles->input = fixture_view (fixture, count * npu_tile_input_size (kernel),
+      count);
+  tiles->output = fixture_view (fixture,
+      count * npu_tile_output_size (kernel), count);
+  tiles->operation = (NpuOperation) {
+    .type = NPU_OPERATION_TILE,
+    .batch = 1,
+    .tile = {kernel, &tiles->input, &tiles->output},
+  };
+}
+
+void
+create_gelu (Fixture * fixture, Tiles * tiles, int8_t value)
+{
+  create_tiles (fixture, tiles, NPU_TILE_GELU_INT8, 1);
+  memset (view_host (&tiles->input), value, TILE_BYTES);
+  upload (&tiles->input);
+}
+
+void
+free_tiles (Tiles * tiles)
+{
+  fixture_free_view (&tiles->input);
+  fixture_free_view (&tiles->output);
+}
+
+NpuStatus
+run_tiles (Fixture * fixture, Tiles * tiles)
+{
+  return fixture_run (fixture, &tiles->operation, 1);
+}
+
+int8_t
+first_output (const Tiles * tiles)
+{
+  download (&tiles->output);
+  return *(int8_t *) view_host (&tiles->output);
+}
+
+static NpuStatus
+read_zeros (void *user, uint32_t tensor, uint32_t first_row, uint32_t rows,
+    float *out)
+{
+  memset (out, 0, rows * *(const uint32_t *) user * sizeof (*out));
+  return NPU_OK;
+}
+
+NpuStatus
+load_vector (Fixture * fixture, uint32_t width, NpuPrecision precision,
+    NpuProgram ** program)
+{
+  const NpuTensorDescription vector = { NPU_TENSOR_VECTOR, 1, width, "vector" };
+  NpuProgramSource source = { 1, &vector, read_zeros, &width };
+
+  return npu_program_load (fixture->device, precision, &source, program, NULL);
+}
+
 void
 assert_close (const float *values, const double *reference, size_t count,
     double limit)

@@ -75,6 +75,30 @@ void fixture_submit (Fixture * fixture, const NpuOperation * operations,
 NpuStatus fixture_run (Fixture * fixture, const NpuOperation * operations,
     size_t count);
 
+/* Tiles of one kernel with the list that runs them. */
+typedef struct
+{
+  NpuView input;
+  NpuView output;
+  NpuOperation operation;
+} Tiles;
+
+#define TILE_BYTES 512          /* of a GELU, in and out */
+
+void create_tiles (Fixture * fixture, Tiles * tiles, NpuTileKernel kernel,
+    uint32_t count);
+/* One tile of GELU, uploaded with @value everywhere: 50 and more give
+ * themselves, 0 gives 0. */
+void create_gelu (Fixture * fixture, Tiles * tiles, int8_t value);
+void free_tiles (Tiles * tiles);
+NpuStatus run_tiles (Fixture * fixture, Tiles * tiles);
+/* Downloads. */
+int8_t first_output (const Tiles * tiles);
+
+/* Load a program of one vector of zeros. */
+NpuStatus load_vector (Fixture * fixture, uint32_t width,
+    NpuPrecision precision, NpuProgram ** program);
+
 float random_float (void);      /* about normal, variance 1 */
 uint32_t random_below (uint32_t limit);
 

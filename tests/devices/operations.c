@@ -419,31 +419,24 @@ END_TEST
 
 #define TILES 21
 
-/* Returns what @kernel makes of @input on the device, for the caller to free. */
+/* Returns what @kernel makes of @input on a device; the caller frees it. */
 static char *
-run_tiles (const char *name, NpuTileKernel kernel, const char *input)
+run_kernel (const char *name, NpuTileKernel kernel, const char *input)
 {
-  size_t input_size = TILES * npu_tile_input_size (kernel);
   size_t output_size = TILES * npu_tile_output_size (kernel);
   char *result = malloc (output_size);
   Fixture fixture;
-  NpuView from, to;
-  NpuOperation operation = {
-    .type = NPU_OPERATION_TILE,
-    .batch = 1,
-    .tile = {kernel, &from, &to},
-  };
+  Tiles tiles;
 
   fixture_open (&fixture, name, 3, NULL);
-  from = fixture_view (&fixture, input_size, TILES);
-  to = fixture_view (&fixture, output_size, TILES);
-  memcpy (view_host (&from), input, input_size);
-  upload (&from);
-  ck_assert_int_eq (fixture_run (&fixture, &operation, 1), NPU_OK);
-  download (&to);
-  memcpy (result, view_host (&to), output_size);
-  fixture_free_view (&from);
-  fixture_free_view (&to);
+  create_tiles (&fixture, &tiles, kernel, TILES);
+  memcpy (view_host (&tiles.input), input,
+      TILES * npu_tile_input_size (kernel));
+  upload (&tiles.input);
+  ck_assert_int_eq (run_tiles (&fixture, &tiles), NPU_OK);
+  download (&tiles.output);
+  memcpy (result, view_host (&tiles.output), output_size);
+  free_tiles (&tiles);
   fixture_close (&fixture);
   return result;
 }
@@ -460,8 +453,8 @@ START_TEST (tile_kernels_give_the_same_bits_on_every_device)
     for (size_t i = 1; kernel >= NPU_TILE_ATTENTION_BF16 && i < input_size;
         i += 2)
       input[i] = (char) (0x3f ^ (random_below (2) << 7));
-    expected = run_tiles (device_name (0), (NpuTileKernel) kernel, input);
-    result = run_tiles (device_name (_i), (NpuTileKernel) kernel, input);
+    expected = run_kernel (device_name (0), (NpuTileKernel) kernel, input);
+    result = run_kernel (device_name (_i), (NpuTileKernel) kernel, input);
     ck_assert_mem_eq (result, expected,
         TILES * npu_tile_output_size ((NpuTileKernel) kernel));
     free (input);
