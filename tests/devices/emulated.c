@@ -376,16 +376,17 @@ static void
 collect_times (uint32_t threads, uint64_t moments[12])
 {
   NpuFence *fences[4];
-  Tiles tiles;
+  Tiles tiles[4];
 
   fixture_open (&fixture, "emu", threads, "cost=published,time=virtual");
-  create_tiles (&fixture, &tiles, NPU_TILE_ATTENTION_INT8, 40);
-  for (int i = 0; i < 4; i++)
-    npu_fence_create (fixture.device, &fences[i], NULL);
   for (int i = 0; i < 4; i++) {
-    npu_buffer_sync (tiles.input.buffer, NPU_SYNC_TO_DEVICE,
-        tiles.input.offset, 40 * 12288);
-    fixture_submit (&fixture, &tiles.operation, 1, fences[i]);
+    create_tiles (&fixture, &tiles[i], NPU_TILE_ATTENTION_INT8, 40);
+    npu_fence_create (fixture.device, &fences[i], NULL);
+  }
+  for (int i = 0; i < 4; i++) {
+    npu_buffer_sync (tiles[i].input.buffer, NPU_SYNC_TO_DEVICE,
+        tiles[i].input.offset, 40 * 12288);
+    fixture_submit (&fixture, &tiles[i].operation, 1, fences[i]);
     moments[3 * i] = npu_device_now (fixture.device);
   }
   for (int i = 0; i < 4; i++) {
@@ -393,8 +394,8 @@ collect_times (uint32_t threads, uint64_t moments[12])
     npu_fence_times (fences[i], &moments[3 * i + 1],
         &moments[3 * i + 2]);
     npu_fence_free (fences[i]);
+    free_tiles (&tiles[i]);
   }
-  free_tiles (&tiles);
   fixture_close (&fixture);
 }
 
