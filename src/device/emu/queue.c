@@ -36,6 +36,7 @@ typedef struct
 struct NpuEmuQueue
 {
   NpuQueue base;
+  NpuEmuDevice *device;         /* the thread's; base.device is set later */
   NpuEmuQueue *next;            /* in the device's list */
   pthread_t thread;
   pthread_cond_t wake;          /* something that the thread waits for */
@@ -53,12 +54,6 @@ typedef struct
   uint64_t started_ns;
   uint64_t ended_ns;
 } Outcome;
-
-static NpuEmuDevice *
-device_of (const NpuEmuQueue * queue)
-{
-  return (NpuEmuDevice *) queue->base.device;
-}
 
 /* With the lock held. */
 static void
@@ -124,7 +119,7 @@ is_cancelled (NpuEmuDevice * device, const Command * command)
 static void
 wait_until (NpuEmuQueue * queue, const Command * command, uint64_t deadline)
 {
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
   uint64_t wake = deadline > NPU_EMU_SPIN_NS ? deadline - NPU_EMU_SPIN_NS : 0;
   struct timespec time = { (time_t) (wake / NS_PER_SECOND),
     (long) (wake % NS_PER_SECOND)
@@ -179,7 +174,7 @@ compute (NpuEmuDevice * device, const Command * command)
 static void
 execute (NpuEmuQueue * queue, const Command * command, Outcome * outcome)
 {
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
   bool real = !device->settings.virtual_time;
   uint64_t deadline = outcome->started_ns + command->cost_ns;
   uint64_t estimate = find_estimate (device, command)->ns, began, computed;
@@ -213,7 +208,7 @@ execute (NpuEmuQueue * queue, const Command * command, Outcome * outcome)
 static void
 hang (NpuEmuQueue * queue, const Command * command, Outcome * outcome)
 {
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
 
   while (!is_cancelled (device, command) && device->leaving == 0)
     pthread_cond_wait (&queue->wake, &device->lock);
@@ -242,7 +237,7 @@ start_of (const NpuEmuDevice * device, const Command * command)
 static void
 run_command (NpuEmuQueue * queue, const Command * command, Outcome * outcome)
 {
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
 
   *outcome = (Outcome) { {NPU_OK, ""}, 0, 0 };
   if (is_cancelled (device, command)) {
@@ -267,7 +262,7 @@ run_command (NpuEmuQueue * queue, const Command * command, Outcome * outcome)
 static void
 run_first (NpuEmuQueue * queue)
 {
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
   Command command = queue->ring[queue->first];
   Outcome outcome;
 
@@ -292,7 +287,7 @@ static void *
 run_commands (void *user)
 {
   NpuEmuQueue *queue = user;
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
 
   pthread_setname_np (pthread_self (), "npu-emu-queue");
   /* The system may otherwise be 50 us late, more than a launch takes. */
@@ -365,7 +360,7 @@ npu_emu_queue_create (NpuDevice * base, NpuQueue ** created, NpuError * error)
     return npu_error_set (error, NPU_ENOMEM, "emulated NPU: out of memory");
   }
   init_wake (queue);
-  queue->base.device = base;
+  queue->device = device;
   if (pthread_create (&queue->thread, NULL, run_commands, queue) != 0) {
     pthread_cond_destroy (&queue->wake);
     free (queue);
@@ -385,7 +380,7 @@ void
 npu_emu_queue_destroy (NpuQueue * base)
 {
   NpuEmuQueue *queue = (NpuEmuQueue *) base;
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
   NpuEmuQueue **link;
   bool pending;
 
@@ -426,7 +421,7 @@ fault_of (const NpuEmuSettings * settings, uint64_t number)
 static void
 take_command (NpuEmuQueue * queue, Command * command)
 {
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
 
   command->turn = device->next_turn++;
   command->fault = fault_of (&device->settings, ++device->lists);
@@ -448,7 +443,7 @@ NpuStatus
 npu_emu_queue_submit (NpuQueue * base, const NpuList * list, NpuError * error)
 {
   NpuEmuQueue *queue = (NpuEmuQueue *) base;
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
   Command command = {.list = *list,.work = npu_emu_list_work (list) };
   NpuStatus status = npu_emu_operations_check (list->operations, list->count,
       error);
@@ -472,7 +467,7 @@ void
 npu_emu_queue_statistics (NpuQueue * base, NpuQueueStatistics * statistics)
 {
   NpuEmuQueue *queue = (NpuEmuQueue *) base;
-  NpuEmuDevice *device = device_of (queue);
+  NpuEmuDevice *device = queue->device;
 
   pthread_mutex_lock (&device->lock);
   *statistics = queue->statistics;

@@ -33,7 +33,7 @@ typedef enum
   KEYS
 } Key;
 
-static const char *const key_names[KEYS] = {
+static const char *const key_names[KEYS + 1] = {
   [KEY_COST] = "cost",
   [KEY_LAUNCH_US] = "launch-us",
   [KEY_TO_DEVICE_MBPS] = "to-device-mbps",
@@ -44,6 +44,7 @@ static const char *const key_names[KEYS] = {
   [KEY_FAULT_AT] = "fault-at",
   [KEY_FAULT_COUNT] = "fault-count",
   [KEY_FAULT_BYTE] = "fault-byte",
+  [KEYS] = NULL
 };
 
 #define ALL_KEYS "cost, launch-us, to-device-mbps, from-device-mbps, gops, " \
