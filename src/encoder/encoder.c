@@ -34,6 +34,7 @@ struct NpuEncoder
   NpuExecutor *executor;
   uint32_t depth;
   uint32_t batch;
+  uint32_t layers;
   size_t operation_count;
   Slot slots[NPU_ENCODER_MAX_DEPTH];
 };
@@ -78,7 +79,7 @@ npu_encoder_positions (const NpuModel * model, NpuContext context,
 /* -------------------------------------------------- the list of operations */
 
 static void
-list_operations (Slot * slot, const NpuModelConfig * config,
+list_operations (Slot * slot, const NpuModelConfig * config, uint32_t layers,
     const NpuPartWeights * weights)
 {
   const NpuBlockViews views = {
@@ -99,7 +100,7 @@ list_operations (Slot * slot, const NpuModelConfig * config,
       .positions = weights->positions,
     },
   };
-  for (uint32_t i = 0; i < config->audio_layers; i++)
+  for (uint32_t i = 0; i < layers; i++)
     next = npu_block_list (next, &views, config->audio_width,
         config->audio_heads, &weights->blocks[i]);
   *next = (NpuOperation) {
@@ -207,8 +208,8 @@ allocate_slot (NpuEncoder * self, uint32_t index, bool foreign_states,
       sizeof (*slot->operations));
   if (!slot->operations)
     return npu_error_set (error, NPU_ENOMEM, "Out of memory for an encoder");
-  list_operations (slot, config, npu_model_part_weights (self->model,
-          NPU_MODEL_ENCODER));
+  list_operations (slot, config, self->layers,
+      npu_model_part_weights (self->model, NPU_MODEL_ENCODER));
   return NPU_OK;
 }
 
@@ -252,8 +253,11 @@ npu_encoder_create (NpuModel * model, const NpuEncoderOptions * options,
   self->model = npu_model_ref (model);
   self->depth = options->executor.depth;
   self->batch = options->batch ? options->batch : 1;
+  self->layers = npu_model_config (model)->audio_layers;
+  if (options->layers && options->layers < self->layers)
+    self->layers = options->layers;
   self->operation_count = OPERATIONS_OUTSIDE +
-      (size_t) npu_model_config (model)->audio_layers * NPU_BLOCK_OPERATIONS;
+      (size_t) self->layers * NPU_BLOCK_OPERATIONS;
   status = npu_executor_create (npu_model_device (model), &options->executor,
       &self->executor, error);
   for (uint32_t i = 0; status == NPU_OK && i < self->depth; i++)

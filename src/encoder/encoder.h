@@ -37,6 +37,8 @@ typedef struct
   NpuExecutorOptions executor;  /* depth, queues, notification */
   uint32_t batch;               /* windows in a slot, 0 for 1; at most
                                  * NPU_ENCODER_MAX_BATCH */
+  uint32_t layers;              /* only the first so many blocks, for
+                                 * measurements; 0 for all */
   bool foreign_states;          /* every window brings a buffer for its states;
                                  * slots have none */
 } NpuEncoderOptions;
