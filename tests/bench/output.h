@@ -74,7 +74,7 @@ BenchTable *bench_table_new (const char *const *heads, size_t columns);
  * in the next row.
  */
 void bench_table_cell (BenchTable * table, const char *format, ...)
-NPU_PRINTF (2, 3);
+    NPU_PRINTF (2, 3);
 
 /**
  * bench_table_print:

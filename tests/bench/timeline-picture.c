@@ -26,7 +26,7 @@
 #define ROW_HEIGHT_MANY 20      /* where a lane has more than one */
 #define ROW_GAP 2
 #define ROWS_MOST 8
-#define TICK_DISTANCE 90
+#define TICKS_MOST 11
 #define LABEL_SIZE 12
 #define LABEL_PADDING 4
 /* Pixels: narrower bars join their neighbours. */
@@ -307,7 +307,7 @@ draw_grid (Drawing * d)
     .size = LABEL_SIZE,.colour = BENCH_MUTED,.anchor = BENCH_ANCHOR_MIDDLE
   };
   const BenchSvgStyle shade = {.fill = BENCH_SHADE,.radius = 4 };
-  double bottom = d->y, step, number;
+  double bottom = d->y, step, first;
   int decimals;
 
   for (int lane = 0; lane < NPU_LANES; lane++) {
@@ -317,15 +317,16 @@ draw_grid (Drawing * d)
         &shade);
     bottom += height + LANE_GAP;
   }
-  step = bench_svg_step (d->to - d->from, (PLOT_RIGHT - PLOT_LEFT) /
-      (double) TICK_DISTANCE, &decimals);
-  for (number = fmax (0, ceil (d->from / step - 1e-9));
-      number * step <= d->to + step * 1e-9; number++) {
-    double x = x_of (d, number * step);
+  step = bench_svg_step (d->to - d->from, TICKS_MOST, &decimals);
+  first = fmax (0, ceil (d->from / step - 1e-9));
+  for (int i = 0; i <= TICKS_MOST; i++) {
+    double time = (first + i) * step, x = x_of (d, time);
     char text[64];
 
+    if (time > d->to + step * 1e-9)
+      break;
     bench_svg_line (d->svg, x, d->y, x, bottom, BENCH_RULE, 1);
-    snprintf (text, sizeof (text), "%.*f s", decimals, number * step);
+    snprintf (text, sizeof (text), "%.*f s", decimals, time);
     bench_svg_text (d->svg, x, bottom + 15, &tick, text);
   }
 }
@@ -398,8 +399,7 @@ draw_figures (Drawing * d, const BenchTraceFigures * figures)
 
 bool
 bench_timeline_draw (const BenchTrace * trace,
-    const BenchTraceFigures * figures, double from, double to,
-    const char *path)
+    const BenchTraceFigures * figures, double from, double to, const char *path)
 {
   Drawing d = {.trace = trace,.from = from,.to = to };
   bool written = false;

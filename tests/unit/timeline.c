@@ -149,8 +149,7 @@ START_TEST (every_span_is_in_its_lane_at_its_time)
       ck_assert_ptr_nonnull (span);
       ck_assert_double_eq_tol (number_of (span, "ts"),
           123456789012.345 + id * 1000 + lane * 1e-3, 4e-4);
-      ck_assert_double_eq_tol (number_of (span, "dur"), 1.001 * (id + 1),
-          1e-6);
+      ck_assert_double_eq_tol (number_of (span, "dur"), 1.001 * (id + 1), 1e-6);
       ck_assert_int_eq (json_integer_value (json_object_get (span, "pid")), 1);
     }
   ck_assert_int_eq (dropped_in (root), 0);
@@ -202,8 +201,7 @@ START_TEST (a_span_that_ends_before_it_starts_has_no_length)
   npu_timeline_stop ();
   root = read_file ();
   ck_assert_int_eq (count_spans (root, -1), 1);
-  ck_assert (number_of (find_span (root, NPU_LANE_RUN, INT64_MAX), "dur") ==
-      0);
+  ck_assert (number_of (find_span (root, NPU_LANE_RUN, INT64_MAX), "dur") == 0);
   json_decref (root);
 }
 END_TEST
