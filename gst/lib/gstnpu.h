@@ -6,7 +6,11 @@
 #ifndef GST_NPU_H
 #define GST_NPU_H
 
+#include "gstnpubufferpool.h"
+#include "gstnpudevice.h"
+#include "gstnpumemory.h"
 #include "gstnpumessages.h"
+#include "gstnpuringpool.h"
 #include "gstnpuwindowmeta.h"
 
 #endif

@@ -200,7 +200,7 @@ gst_npu_encoder_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
     flow = GST_FLOW_NOT_NEGOTIATED;
   } else if (size % frame_size != 0 || size / frame_size > G_MAXUINT32) {
     flow = refuse_size (self, size, frame_size);
-  } else if (gst_npu_ring_pool_get_lease (self->ring, buffer, &lease)) {
+  } else if (gst_npu_ring_pool_take_lease (self->ring, buffer, &lease)) {
     Frames frames = {.lease = &lease,.count = size / frame_size };
 
     flow = push_frames (self, buffer, &frames);

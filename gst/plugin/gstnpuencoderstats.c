@@ -126,18 +126,18 @@ static void
 add_memory (GstNpuEncoder * self, GstStructure * stats)
 {
   NpuRingStatistics ring = { 0 };
-  guint64 grown = 0, reused = 0;
+  guint64 allocated = 0, grown = 0;
 
   if (self->ring)
     npu_ring_statistics (self->ring, &ring);
   if (self->pool)
-    gst_npu_buffer_pool_get_counts (GST_NPU_BUFFER_POOL (self->pool), &grown,
-        &reused);
+    gst_npu_buffer_pool_get_counts (GST_NPU_BUFFER_POOL (self->pool),
+        &allocated, &grown);
   gst_structure_set (stats,
       "frames-in-place", G_TYPE_UINT64, ring.frames_in_place,
       "frames-copied", G_TYPE_UINT64, ring.frames_copied,
       "copies", G_TYPE_UINT64, ring.copies,
-      "states-reused", G_TYPE_UINT64, reused,
+      "states-allocated", G_TYPE_UINT64, allocated,
       "states-grown", G_TYPE_UINT64, grown, NULL);
 }
 

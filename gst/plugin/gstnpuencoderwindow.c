@@ -161,23 +161,30 @@ gst_npu_encoder_form_window (GstNpuEncoder * self, const NpuWindow * window)
 
 /* ------------------------------------------------------------ working */
 
-/* The lock is held. Frames before @end, as far as the device lacks them. */
-static void
-take_uploads (GstNpuEncoder * self, guint64 end, NpuView frames[2])
+/* Frames before @end, as far as the device lacks them. */
+static NpuStatus
+upload_until (GstNpuEncoder * self, guint slot, guint64 end, NpuError * error)
 {
-  npu_ring_to_upload (self->ring, end, frames);
-  self->uploaded = MAX (self->uploaded, end);
+  NpuStatus status;
+  NpuView frames[2];
+  gboolean more;
+
+  do {
+    more = npu_ring_to_upload (self->ring, end, frames);
+    status = npu_encoder_upload (self->encoder, slot, frames, error);
+  } while (more && status == NPU_OK);
+  return status;
 }
 
 NpuStatus
 gst_npu_encoder_upload (GstNpuEncoder * self, NpuError * error)
 {
-  NpuView frames[2];
+  guint64 end;
 
   g_mutex_lock (&self->lock);
-  take_uploads (self, npu_ring_newest (self->ring), frames);
+  end = self->uploaded = npu_ring_newest (self->ring);
   g_mutex_unlock (&self->lock);
-  return npu_encoder_upload (self->encoder, self->open_slot, frames, error);
+  return upload_until (self, self->open_slot, end, error);
 }
 
 /* Where the states of @slot go, which lie in memory of ours. */
@@ -188,7 +195,7 @@ states_view (const GstNpuEncoderSlot * slot)
 
   return (NpuView) {
     .buffer = gst_npu_memory_get_buffer (GST_NPU_MEMORY_CAST (memory)),
-    .offset = memory->offset,
+    .offset = gst_npu_memory_get_offset (GST_NPU_MEMORY_CAST (memory)),
   };
 }
 
@@ -201,18 +208,18 @@ gst_npu_encoder_submit (GstNpuEncoder * self, NpuError * error)
     .positions = slot->positions,
     .states = states_view (slot),
   };
-  NpuView frames[2];
+  guint64 end = slot->window.first + slot->window.frames;
   NpuStatus status;
 
   g_mutex_lock (&self->lock);
-  take_uploads (self, slot->window.first + slot->window.frames, frames);
+  self->uploaded = MAX (self->uploaded, end);
   status = npu_ring_view (self->ring, slot->window.first,
       slot->window.frames, window.frames);
   self->open_slot = -1;
   g_mutex_unlock (&self->lock);
   if (status != NPU_OK)
     return npu_error_set (error, status, "frames of a window are gone");
-  status = npu_encoder_upload (self->encoder, index, frames, error);
+  status = upload_until (self, index, end, error);
   if (status == NPU_OK)
     status = npu_encoder_submit (self->encoder, index, &window, 1, error);
   return status;
