@@ -61,7 +61,7 @@ typedef struct
   uint64_t ns;
 } NpuEmuEstimate;
 
-#define NPU_EMU_ESTIMATES 16
+#define NPU_EMU_ESTIMATES 61
 
 typedef struct NpuEmuQueue NpuEmuQueue;
 
@@ -88,6 +88,7 @@ typedef struct
   uint64_t array_free_ns;       /* when the array has done all it has, with
                                  * virtual time; all it has run, with real */
   NpuEmuEstimate estimates[NPU_EMU_ESTIMATES];
+  double ns_per_operation;      /* of the list that was computed last */
 } NpuEmuDevice;
 
 typedef struct

@@ -81,17 +81,21 @@ npu_emu_check_lost (NpuEmuDevice * device, NpuError * error)
 
 /* How long the host computes a list is learnt by its size and number of
  * operations, so that computing can begin so much before the list's time is
- * up. The first list of a kind is late by what it takes to compute. */
+ * up. A list of a size that was not seen yet is taken to need as much for each
+ * operation as the last one did; the very first is late by what it takes. */
 static NpuEmuEstimate *
 find_estimate (NpuEmuDevice * device, const Command * command)
 {
   double operations = command->work.bf16 + command->work.int8;
-  uint64_t key = (uint64_t) operations + 31 * command->list.count;
+  uint64_t key = (uint64_t) operations / NPU_EMU_ESTIMATES
+      + (uint64_t) operations + command->list.count;
   NpuEmuEstimate *estimate = &device->estimates[key % NPU_EMU_ESTIMATES];
 
   if (estimate->operations != operations
       || estimate->count != command->list.count)
-    *estimate = (NpuEmuEstimate) { operations, command->list.count, 0 };
+    *estimate = (NpuEmuEstimate) { operations, command->list.count,
+      (uint64_t) (operations * device->ns_per_operation)
+    };
   return estimate;
 }
 
@@ -104,6 +108,8 @@ learn (NpuEmuDevice * device, const Command * command, uint64_t took_ns)
     estimate->ns = took_ns;
   else
     estimate->ns -= (estimate->ns - took_ns) / ESTIMATE_DECAY;
+  if (estimate->operations > 0.0)
+    device->ns_per_operation = (double) took_ns / estimate->operations;
 }
 
 /* ------------------------------------------------------------- running */
