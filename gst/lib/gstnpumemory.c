@@ -306,7 +306,8 @@ gst_npu_memory_copy (GstMemory * memory, gssize offset, gssize size)
     gst_memory_unmap (copy, &to);
     COUNT (self, copied);
   } else if (copy) {
-    gst_clear_mini_object ((GstMiniObject **) & copy);
+    gst_memory_unref (copy);
+    copy = NULL;
   }
   gst_memory_unmap (memory, &from);
   return copy;

@@ -323,7 +323,7 @@ reset (GstNpuEncoder * self)
   gst_segment_init (&self->segment, GST_FORMAT_UNDEFINED);
   memset (&self->counters, 0, sizeof (self->counters));
   memset (self->slots, 0, sizeof (self->slots));
-  self->arrivals.count = 0;
+  self->arrivals->count = 0;
   self->have_caps = FALSE;
   self->refused = FALSE;
   self->need_base = TRUE;
@@ -508,6 +508,7 @@ gst_npu_encoder_init (GstNpuEncoder * self)
   g_cond_init (&self->space);
   g_queue_init (&self->items);
   g_queue_init (&self->messages);
+  self->arrivals = g_new0 (GstNpuEncoderArrivals, 1);
   self->open_slot = -1;
   self->bases = g_array_new (FALSE, FALSE, sizeof (GstNpuEncoderBase));
   self->flow = GST_FLOW_FLUSHING;
@@ -536,6 +537,7 @@ gst_npu_encoder_finalize (GObject * object)
 
   gst_npu_encoder_clear_settings (self);
   gst_clear_object (&self->npu_device);
+  g_free (self->arrivals);
   g_array_unref (self->bases);
   g_mutex_clear (&self->lock);
   g_cond_clear (&self->work);

@@ -197,7 +197,7 @@ struct _GstNpuEncoder
   gboolean said_starved;
   GQueue messages;              /* to be posted without the lock */
 
-  GstNpuEncoderArrivals arrivals;
+  GstNpuEncoderArrivals *arrivals;
   gint64 first_arrival;
 
   gboolean loaded;

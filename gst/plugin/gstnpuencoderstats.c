@@ -14,7 +14,7 @@ GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
 void
 gst_npu_encoder_note_arrival (GstNpuEncoder * self)
 {
-  GstNpuEncoderArrivals *arrivals = &self->arrivals;
+  GstNpuEncoderArrivals *arrivals = self->arrivals;
   GstNpuEncoderArrival *entry =
       &arrivals->entry[arrivals->count++ % GST_NPU_ENCODER_ARRIVALS];
 
@@ -27,7 +27,7 @@ gst_npu_encoder_note_arrival (GstNpuEncoder * self)
 gint64
 gst_npu_encoder_arrival (GstNpuEncoder * self, guint64 frame)
 {
-  const GstNpuEncoderArrivals *arrivals = &self->arrivals;
+  const GstNpuEncoderArrivals *arrivals = self->arrivals;
   guint64 known = MIN (arrivals->count, GST_NPU_ENCODER_ARRIVALS);
   gint64 time = g_get_monotonic_time ();
 
@@ -191,7 +191,8 @@ gst_npu_encoder_post_stats (GstNpuEncoder * self)
   gint64 now = g_get_monotonic_time ();
 
   if (self->stats_interval == 0
-      || (now - self->stats_posted) * GST_USECOND < self->stats_interval)
+      || (guint64) (now - self->stats_posted) * GST_USECOND <
+      self->stats_interval)
     return;
   self->stats_posted = now;
   gst_element_post_message (GST_ELEMENT (self),

@@ -229,7 +229,7 @@ run_round (void *user, uint32_t strategy, NpuPipelineStatistics * figures,
   Bench *bench = user;
   NpuExecutor *executor = bench->runners[strategy].executor;
   uint32_t a_list = strategy == BATCH ? bench->tiles : 1;
-  uint32_t submitted = 0, collected = 0, tiles;
+  uint32_t submitted = 0, collected = 0, tiles = 0;
   NpuStatus status = NPU_OK;
 
   npu_executor_reset_statistics (executor);

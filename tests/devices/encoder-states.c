@@ -80,7 +80,7 @@ open_session (Session * session, const char *name, uint32_t threads)
   npu_model_open (NPU_MODEL_BUILTIN, session->device, NPU_PRECISION_AUTO,
       &session->model, &error);
   ck_assert_msg (error.status == NPU_OK, "%s", error.message);
-  npu_encoder_create (session->model, 1, &session->encoder, &error);
+  npu_encoder_create (session->model, NULL, &session->encoder, &error);
   ck_assert_msg (error.status == NPU_OK, "%s", error.message);
   ck_assert_int_eq (npu_model_wait (session->model, NPU_MODEL_ENCODER,
           NPU_WAIT_FOREVER, NULL), NPU_OK);
@@ -110,16 +110,18 @@ close_session (Session * session)
 static float *
 encode (Session * session, uint32_t frames, uint32_t positions)
 {
-  NpuEncoderWindow window = { {{session->frames, 0, frames}}, positions };
+  NpuEncoderWindow window = {
+    .frames = {{session->frames, 0, frames}},.positions = positions
+  };
   NpuError error = { NPU_OK, "" };
   float *states = calloc ((size_t) positions * width, sizeof (*states));
+  uint32_t slot;
 
-  npu_encoder_submit (session->encoder, 0, &window, &error);
+  npu_encoder_run (session->encoder, &window, 1, &slot, &error);
   ck_assert_msg (error.status == NPU_OK, "%s", error.message);
-  npu_encoder_wait (session->encoder, 0, NPU_WAIT_FOREVER, &error);
-  ck_assert_msg (error.status == NPU_OK, "%s", error.message);
-  memcpy (states, npu_encoder_states (session->encoder, 0),
+  memcpy (states, npu_encoder_states (session->encoder, slot, 0),
       (size_t) positions * width * sizeof (*states));
+  npu_encoder_close (session->encoder, slot);
   return states;
 }
 

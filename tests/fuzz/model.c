@@ -212,18 +212,18 @@ run_model (Fuzz * fuzz, NpuModel * model)
   NpuEncoder *encoder = NULL;
   NpuDecoder *decoder = NULL;
   NpuError error = { 0 };
+  uint32_t slot;
 
   options.no_speech_threshold = 2;
   if (npu_decoder_create (model, &options, &decoder, &error) == NPU_OK &&
-      npu_encoder_create (model, 1, &encoder, &error) == NPU_OK &&
+      npu_encoder_create (model, NULL, &encoder, &error) == NPU_OK &&
       npu_model_wait (model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
           &error) == NPU_OK &&
-      npu_encoder_submit (encoder, 0, &window, &error) == NPU_OK &&
-      npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER, &error) == NPU_OK) {
+      npu_encoder_run (encoder, &window, 1, &slot, &error) == NPU_OK) {
     size_t count = (size_t) window.positions * config->audio_width;
     float *states = malloc (count * sizeof (*states));
 
-    decode_window (fuzz, decoder, npu_encoder_states (encoder, 0),
+    decode_window (fuzz, decoder, npu_encoder_states (encoder, slot, 0),
         window.positions);
     for (size_t i = 0; states && i < count; i++)
       states[i] = random_below (fuzz, 1000) ?
