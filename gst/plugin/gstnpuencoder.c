@@ -295,7 +295,7 @@ stop (GstNpuEncoder * self)
   g_queue_clear_full (&self->items, gst_npu_encoder_item_free);
   self->in_flight = 0;
   g_mutex_unlock (&self->lock);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 
 /* The lock is held. */

@@ -160,6 +160,9 @@ submit (GstNpuEncoder * self, const NpuWindow * window, NpuError * error)
       work.frames);
   if (status != NPU_OK)
     return npu_error_set (error, status, "frames of a window are gone");
+  status = npu_ring_upload (self->ring, window->first + window->frames, error);
+  if (status != NPU_OK)
+    return status;
   status = npu_encoder_submit (self->encoder, index, &work, error);
   if (status != NPU_OK)
     return status;

@@ -150,13 +150,14 @@ encode_directly (const Expected * expected, guint positions, guint width)
     fail_unless (npu_ring_push (ring, frame, 1) == 1);
   }
   npu_ring_view (ring, 0, expected->frames, window.frames);
+  fail_unless (npu_ring_upload (ring, expected->frames, &error) == NPU_OK);
   fail_unless (npu_encoder_submit (encoder, 0, &window, &error) == NPU_OK);
   fail_unless (npu_encoder_wait (encoder, 0, NPU_WAIT_FOREVER,
           &error) == NPU_OK);
   memcpy (states, npu_encoder_states (encoder, 0),
       (gsize) positions * width * sizeof (gfloat));
   npu_encoder_free (encoder);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
   npu_model_unref (model);
   npu_device_unref (device);
   return states;

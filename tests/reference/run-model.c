@@ -82,7 +82,8 @@ encode (Runner * runner, const char *path, uint32_t count, uint32_t positions,
     fprintf (stderr, "%u frames do not fit\n", count);
     exit (1);
   }
-  if (npu_model_wait (runner->model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
+  if (npu_ring_upload (runner->ring, first + count, &error) != NPU_OK ||
+      npu_model_wait (runner->model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
           &error) != NPU_OK ||
       npu_encoder_submit (runner->encoder, 0, &window, &error) != NPU_OK ||
       npu_encoder_wait (runner->encoder, 0, NPU_WAIT_FOREVER,
@@ -206,7 +207,7 @@ main (int argc, char **argv)
     return error.status == NPU_ENOTSUP ? 77 : 1;
   }
   run_jobs (&runner);
-  npu_ring_free (runner.ring);
+  npu_ring_unref (runner.ring);
   npu_decoder_free (runner.decoder);
   npu_encoder_free (runner.encoder);
   npu_model_unref (runner.model);

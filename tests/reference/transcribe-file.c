@@ -136,7 +136,9 @@ run_window (Session * session, const NpuWindow * window)
       encoder_window.frames);
   encoder_window.positions = npu_encoder_positions (session->model,
       NPU_CONTEXT_AUTO, window->frames);
-  if (npu_model_wait (session->model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
+  if (npu_ring_upload (session->ring, window->first + window->frames,
+          &error) != NPU_OK ||
+      npu_model_wait (session->model, NPU_MODEL_ENCODER, NPU_WAIT_FOREVER,
           &error) != NPU_OK ||
       npu_encoder_submit (session->encoder, 0, &encoder_window,
           &error) != NPU_OK ||
@@ -236,7 +238,7 @@ main (int argc, char **argv)
     fail (&error);
   for (int i = optind; i < argc; i++)
     transcribe (&session, argv[i]);
-  npu_ring_free (session.ring);
+  npu_ring_unref (session.ring);
   npu_decoder_free (session.decoder);
   npu_encoder_free (session.encoder);
   npu_model_unref (session.model);

@@ -58,7 +58,7 @@ setup (void)
 static void
 teardown (void)
 {
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
   npu_model_unref (model);
   npu_device_unref (device);
 }
@@ -82,6 +82,7 @@ make_window (uint64_t first, uint32_t frames, uint32_t positions)
 
   ck_assert_int_eq (npu_ring_view (ring, first, frames, window.frames),
       NPU_OK);
+  ck_assert_int_eq (npu_ring_upload (ring, first + frames, NULL), NPU_OK);
   return window;
 }
 

@@ -109,6 +109,7 @@ assert_holds (NpuFrameRing * ring, uint64_t first, uint32_t count)
   int wrong = 0;
 
   ck_assert_int_eq (npu_ring_view (ring, first, count, views), NPU_OK);
+  ck_assert_int_eq (npu_ring_upload (ring, first + count, NULL), NPU_OK);
   ck_assert_uint_eq (views[0].rows + views[1].rows, count);
   for (int part = 0; part < 2; part++) {
     const float *rows = (const float *) (views[part].buffer->device +
@@ -133,7 +134,7 @@ START_TEST (frames_are_seen_by_the_device)
   ck_assert_uint_eq (push (ring, 0, 6), 6);
   assert_holds (ring, 0, 6);
   assert_holds (ring, 2, 3);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -148,7 +149,7 @@ START_TEST (a_full_ring_takes_only_what_fits)
   ck_assert_uint_eq (npu_ring_space (ring), 4);
   ck_assert_uint_eq (push (ring, 10, 25), 4);
   assert_holds (ring, 4, 10);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -164,7 +165,7 @@ START_TEST (a_range_that_wraps_comes_in_two_parts_in_order)
   ck_assert_uint_eq (views[0].rows, 4);
   ck_assert_uint_eq (views[1].rows, 4);
   assert_holds (ring, 6, 8);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -180,7 +181,7 @@ START_TEST (what_is_not_in_the_ring_is_refused)
   ck_assert_int_eq (npu_ring_view (ring, 9, 0, views), NPU_EINVAL);
   ck_assert_int_eq (npu_ring_view (ring, UINT64_MAX, 2, views), NPU_EINVAL);
   ck_assert_int_eq (npu_ring_view (ring, 2, UINT32_MAX, views), NPU_EINVAL);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -198,7 +199,7 @@ START_TEST (a_trim_ahead_drops_frames_as_they_come)
   ck_assert_uint_eq (push (ring, 8, 10), 10);
   ck_assert_uint_eq (npu_ring_oldest (ring), 12);
   assert_holds (ring, 12, 6);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -214,7 +215,7 @@ START_TEST (a_trim_back_changes_nothing)
   npu_ring_trim (ring, 50);
   ck_assert_uint_eq (push (ring, 8, 92), 92);
   ck_assert_uint_eq (npu_ring_oldest (ring), 100);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -228,7 +229,7 @@ START_TEST (a_reset_forgets_frames_and_a_trim_ahead)
   ck_assert_uint_eq (npu_ring_space (ring), 10);
   ck_assert_uint_eq (push (ring, 77, 10), 10);
   assert_holds (ring, 77, 10);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -240,7 +241,7 @@ START_TEST (the_peak_of_nothing_is_silence)
   push (ring, 500, 3);
   ck_assert (npu_ring_peak (ring, 0, 3) == value_of (502));
   ck_assert (npu_ring_peak (ring, 3, 3) == -10);
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 END_TEST
 
@@ -260,7 +261,7 @@ START_TEST (impossible_rings_are_refused)
       NPU_ENOMEM);
   largest_allocation = SIZE_MAX;
   ck_assert_ptr_null (ring);
-  npu_ring_free (NULL);
+  npu_ring_unref (NULL);
 }
 END_TEST
 
@@ -304,7 +305,7 @@ run_random_sequence (void)
       }
     }
   }
-  npu_ring_free (ring);
+  npu_ring_unref (ring);
 }
 
 START_TEST (random_sequences_equal_the_model)
