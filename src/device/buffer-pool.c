@@ -1,309 +1,367 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Pool of device buffers: a table of entries, each with the kind of buffer it
- * holds, and a condition for those who wait. Requests search the table, which
- * is short.
+ * Pool of device buffers: a table of as many slots as the pool may have
+ * buffers, under a lock. Requests look through all of it: a few dozen slots
+ * are the rule. Buffers are created and freed outside the lock, in a slot that
+ * is kept for them meanwhile, so that a slow device delays nobody else.
  */
 #include "device/buffer-pool.h"
+#include "device/backend.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define MAX_CAPACITY 1024
+
 #define NS_PER_SECOND UINT64_C (1000000000)
 
+/* What a buffer is asked for by. */
 typedef struct
 {
-  char name[NPU_BUFFER_NAME_LENGTH + 1];
+  const char *name;
   size_t size;
   uint32_t group;
 } Kind;
 
+typedef enum
+{
+  SLOT_EMPTY,
+  SLOT_FREE,
+  SLOT_CHANGING,                /* its buffer is being created or freed */
+  SLOT_IN_USE,
+} SlotState;
+
 typedef struct
 {
-  NpuBuffer *buffer;            /* NULL: the entry is free */
-  Kind kind;
-  bool in_use;
-  uint64_t released;            /* in the order of releases */
-} Entry;
+  SlotState state;
+  NpuBuffer *buffer;
+  char name[NPU_BUFFER_NAME_LENGTH + 1];
+  size_t size;
+  uint32_t group;
+  uint64_t released;            /* greater for those released later */
+} Slot;
 
 struct NpuBufferPool
 {
   NpuDevice *device;
+  atomic_uint references;
   uint32_t capacity;
 
-  pthread_mutex_t lock;         /* guards what follows */
-  pthread_cond_t changed;       /* a release, or canceled was set */
-  uint32_t references;
-  bool canceled;
-  bool reserved;                /* what is created later is a miss */
+  pthread_mutex_t lock;         /* for all that follows */
+  pthread_cond_t available;     /* a slot is free or empty, or cancelled */
+  bool cancelled;
+  uint64_t cancellations;       /* so that nobody who waits misses one */
+  bool reserved;
   uint64_t releases;
   NpuBufferPoolStatistics statistics;
-  Entry entries[];
+  Slot *slots;
 };
+
+/* ------------------------------------------------------ life and death */
 
 NpuStatus
 npu_buffer_pool_create (NpuDevice * device, uint32_t capacity,
     NpuBufferPool ** pool, NpuError * error)
 {
   pthread_condattr_t attributes;
-  NpuBufferPool *self;
+  NpuBufferPool *made;
 
-  if (!device || !pool || capacity < 1 || capacity > MAX_CAPACITY)
-    return npu_error_set (error, NPU_EINVAL, "A buffer pool needs a device and "
-        "a capacity of 1 to %d, not %u", MAX_CAPACITY, capacity);
-  self = calloc (1, sizeof (*self) + capacity * sizeof (Entry));
-  if (!self)
-    return npu_error_set (error, NPU_ENOMEM, "Out of memory for a buffer pool");
-  self->device = npu_device_ref (device);
-  self->capacity = capacity;
-  self->references = 1;
-  pthread_mutex_init (&self->lock, NULL);
+  if (!device || !pool || capacity == 0 || capacity > MAX_CAPACITY)
+    return npu_error_set (error, NPU_EINVAL, "buffer pool: a capacity of %u is "
+        "not possible, or there is no device; 1 to %d buffers can be pooled",
+        capacity, MAX_CAPACITY);
+  *pool = NULL;
+  made = calloc (1, sizeof (*made));
+  if (made)
+    made->slots = calloc (capacity, sizeof (*made->slots));
+  if (!made || !made->slots) {
+    free (made);
+    return npu_error_set (error, NPU_ENOMEM, "buffer pool: out of memory");
+  }
+  made->device = npu_device_ref (device);
+  atomic_init (&made->references, 1);
+  made->capacity = capacity;
+  pthread_mutex_init (&made->lock, NULL);
   pthread_condattr_init (&attributes);
   pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&self->changed, &attributes);
+  pthread_cond_init (&made->available, &attributes);
   pthread_condattr_destroy (&attributes);
-  *pool = self;
+  *pool = made;
   return NPU_OK;
 }
 
 NpuBufferPool *
 npu_buffer_pool_ref (NpuBufferPool * pool)
 {
-  pthread_mutex_lock (&pool->lock);
-  pool->references++;
-  pthread_mutex_unlock (&pool->lock);
+  atomic_fetch_add (&pool->references, 1);
   return pool;
 }
 
 void
 npu_buffer_pool_unref (NpuBufferPool * pool)
 {
-  bool last;
-
-  if (!pool)
+  if (!pool || atomic_fetch_sub (&pool->references, 1) > 1)
     return;
-  pthread_mutex_lock (&pool->lock);
-  last = --pool->references == 0;
-  pthread_mutex_unlock (&pool->lock);
-  if (!last)
-    return;
-  /* who has a buffer has the reference */
   for (uint32_t i = 0; i < pool->capacity; i++)
-    if (!pool->entries[i].in_use)
-      npu_buffer_unref (pool->entries[i].buffer);
-  pthread_cond_destroy (&pool->changed);
+    if (pool->slots[i].state == SLOT_FREE)
+      npu_buffer_unref (pool->slots[i].buffer);
+  pthread_cond_destroy (&pool->available);
   pthread_mutex_destroy (&pool->lock);
   npu_device_unref (pool->device);
+  free (pool->slots);
   free (pool);
 }
 
+/* --------------------------------------------------------------- slots */
+
 static NpuStatus
-make_kind (Kind * kind, const char *name, size_t size, uint32_t group,
-    NpuError * error)
+check_kind (const NpuBufferPool * pool, const Kind * kind, NpuError * error)
 {
-  if (!name || strlen (name) > NPU_BUFFER_NAME_LENGTH || size == 0)
-    return npu_error_set (error, NPU_EINVAL, "A buffer of a pool needs a name "
-        "of at most %d bytes and a size", NPU_BUFFER_NAME_LENGTH);
-  memset (kind, 0, sizeof (*kind));
-  memcpy (kind->name, name, strlen (name));
-  kind->size = size;
-  kind->group = group;
+  if (!pool || !kind->name || kind->size == 0)
+    return npu_error_set (error, NPU_EINVAL,
+        "buffer pool: pool and name must not be NULL, the size not 0");
+  if (strnlen (kind->name, NPU_BUFFER_NAME_LENGTH + 1) >
+      NPU_BUFFER_NAME_LENGTH)
+    return npu_error_set (error, NPU_EINVAL, "buffer pool: the name '%.*s...' "
+        "is longer than %d bytes; shorten it", NPU_BUFFER_NAME_LENGTH,
+        kind->name, NPU_BUFFER_NAME_LENGTH);
   return NPU_OK;
 }
 
-static bool
-same_kind (const Kind * a, const Kind * b)
+/* Returns the free slot of @kind that was released last, or NULL. */
+static Slot *
+find_same (NpuBufferPool * pool, const Kind * kind)
 {
-  return a->size == b->size && a->group == b->group
-      && strcmp (a->name, b->name) == 0;
-}
-
-/* The free buffer of @kind that was released last, or NULL. */
-static Entry *
-find_free (NpuBufferPool * pool, const Kind * kind)
-{
-  Entry *found = NULL;
+  Slot *found = NULL;
 
   for (uint32_t i = 0; i < pool->capacity; i++) {
-    Entry *entry = &pool->entries[i];
+    Slot *slot = &pool->slots[i];
 
-    if (entry->buffer && !entry->in_use && same_kind (&entry->kind, kind)
-        && (!found || entry->released > found->released))
-      found = entry;
+    if (slot->state == SLOT_FREE && slot->size == kind->size
+        && slot->group == kind->group && strcmp (slot->name, kind->name) == 0
+        && (!found || slot->released > found->released))
+      found = slot;
   }
   return found;
 }
 
-/* Where a new buffer can go: an empty entry, else that of the buffer which has
- * been free for the longest time, if @evict; or NULL. */
-static Entry *
-find_place (NpuBufferPool * pool, bool evict)
+static Slot *
+find_empty (NpuBufferPool * pool)
 {
-  Entry *oldest = NULL;
-
-  for (uint32_t i = 0; i < pool->capacity; i++) {
-    Entry *entry = &pool->entries[i];
-
-    if (!entry->buffer)
-      return entry;
-    if (evict && !entry->in_use
-        && (!oldest || entry->released < oldest->released))
-      oldest = entry;
-  }
-  return oldest;
+  for (uint32_t i = 0; i < pool->capacity; i++)
+    if (pool->slots[i].state == SLOT_EMPTY)
+      return &pool->slots[i];
+  return NULL;
 }
 
-/* The lock is held. */
+/* Returns the slot that has been free for the longest time, or NULL. */
+static Slot *
+find_idle (NpuBufferPool * pool)
+{
+  Slot *found = NULL;
+
+  for (uint32_t i = 0; i < pool->capacity; i++) {
+    Slot *slot = &pool->slots[i];
+
+    if (slot->state == SLOT_FREE
+        && (!found || slot->released < found->released))
+      found = slot;
+  }
+  return found;
+}
+
+/* Put a buffer of @kind in place of what @slot has; the lock is held, but not
+ * meanwhile. Leaves the slot to the caller with a buffer, or empty. */
 static NpuStatus
-fill_place (NpuBufferPool * pool, Entry * entry, const Kind * kind,
+fill_slot (NpuBufferPool * pool, Slot * slot, const Kind * kind,
     NpuError * error)
 {
-  NpuBuffer *buffer;
-  NpuStatus status = npu_buffer_create (pool->device, kind->size, kind->group,
-      &buffer, error);
+  NpuBuffer *old = slot->buffer, *created = NULL;
+  NpuStatus status;
 
-  if (status != NPU_OK)
+  if (old)
+    pool->statistics.bytes -= slot->size;
+  slot->state = SLOT_CHANGING;
+  slot->buffer = NULL;
+  pthread_mutex_unlock (&pool->lock);
+  npu_buffer_unref (old);
+  status = npu_buffer_create (pool->device, kind->size, kind->group, &created,
+      error);
+  pthread_mutex_lock (&pool->lock);
+  if (status != NPU_OK) {
+    slot->state = SLOT_EMPTY;
+    pthread_cond_signal (&pool->available);
     return status;
-  if (entry->buffer) {
-    pool->statistics.bytes -= entry->kind.size;
-    npu_buffer_unref (entry->buffer);
   }
-  *entry = (Entry) {.buffer = buffer,.kind = *kind,
-    .released = ++pool->releases
-  };
+  slot->buffer = created;
+  strcpy (slot->name, kind->name);
+  slot->size = kind->size;
+  slot->group = kind->group;
   pool->statistics.allocations++;
   pool->statistics.bytes += kind->size;
   return NPU_OK;
+}
+
+static void
+set_free (NpuBufferPool * pool, Slot * slot)
+{
+  slot->state = SLOT_FREE;
+  slot->released = ++pool->releases;
+  pthread_cond_signal (&pool->available);
 }
 
 NpuStatus
 npu_buffer_pool_reserve (NpuBufferPool * pool, const char *name, size_t size,
     uint32_t group, uint32_t count, NpuError * error)
 {
-  Kind kind;
-  NpuStatus status = make_kind (&kind, name, size, group, error);
-
-  pthread_mutex_lock (&pool->lock);
-  pool->reserved = true;
-  for (uint32_t i = 0; i < count && status == NPU_OK; i++) {
-    Entry *place = find_place (pool, false);
-
-    status = place ? fill_place (pool, place, &kind, error) :
-        npu_error_set (error, NPU_EBUSY, "The pool's capacity of %u buffers "
-        "does not allow %u more called %s", pool->capacity, count - i, name);
-  }
-  pthread_mutex_unlock (&pool->lock);
-  return status;
-}
-
-static struct timespec
-deadline_after (uint64_t timeout_ns)
-{
-  struct timespec time;
-  uint64_t ns;
-
-  clock_gettime (CLOCK_MONOTONIC, &time);
-  ns = (uint64_t) time.tv_nsec + timeout_ns % NS_PER_SECOND;
-  time.tv_sec += (time_t) (timeout_ns / NS_PER_SECOND + ns / NS_PER_SECOND);
-  time.tv_nsec = (long) (ns % NS_PER_SECOND);
-  return time;
-}
-
-/* The lock is held, and is given up while waiting. Returns false when the time
- * is over. */
-static bool
-wait_for_release (NpuBufferPool * pool, bool forever,
-    const struct timespec *deadline)
-{
-  if (forever) {
-    pthread_cond_wait (&pool->changed, &pool->lock);
-    return true;
-  }
-  return pthread_cond_timedwait (&pool->changed, &pool->lock,
-      deadline) != ETIMEDOUT;
-}
-
-/* The lock is held. Sets @entry to a buffer of @kind, or to NULL while all are
- * in use. */
-static NpuStatus
-take_or_create (NpuBufferPool * pool, const Kind * kind, Entry ** entry,
-    NpuError * error)
-{
-  NpuStatus status;
-
-  *entry = find_free (pool, kind);
-  if (*entry) {
-    pool->statistics.reuses++;
-    return NPU_OK;
-  }
-  *entry = find_place (pool, true);
-  if (!*entry)
-    return NPU_OK;
-  status = fill_place (pool, *entry, kind, error);
-  if (status == NPU_OK)
-    pool->statistics.misses += pool->reserved;
-  return status;
-}
-
-static void
-hand_out (NpuBufferPool * pool, Entry * entry)
-{
-  NpuBufferPoolStatistics *statistics = &pool->statistics;
-
-  entry->in_use = true;
-  statistics->in_use++;
-  if (statistics->in_use > statistics->peak_in_use)
-    statistics->peak_in_use = statistics->in_use;
-}
-
-/* The lock is held. */
-static NpuStatus
-acquire (NpuBufferPool * pool, const Kind * kind, uint64_t timeout_ns,
-    Entry ** entry, NpuError * error)
-{
-  bool forever = timeout_ns / NS_PER_SECOND > UINT32_MAX, waited = false;
-  struct timespec deadline = deadline_after (forever ? 0 : timeout_ns);
-
-  for (;;) {
-    NpuStatus status = take_or_create (pool, kind, entry, error);
-
-    if (status != NPU_OK || *entry)
-      return status;
-    if (timeout_ns == 0)
-      return npu_error_set (error, NPU_EBUSY, "All %u buffers of the pool are "
-          "in use; release one, or make the pool larger", pool->capacity);
-    if (pool->canceled)
-      return npu_error_set (error, NPU_ECANCELED, "The wait for a buffer was "
-          "given up");
-    pool->statistics.waits += !waited;
-    waited = true;
-    if (!wait_for_release (pool, forever, &deadline))
-      return npu_error_set (error, NPU_ETIMEDOUT, "None of the pool's %u "
-          "buffers was released in time", pool->capacity);
-  }
-}
-
-NpuStatus
-npu_buffer_pool_acquire (NpuBufferPool * pool, const char *name, size_t size,
-    uint32_t group, uint64_t timeout_ns, NpuBuffer ** buffer, NpuError * error)
-{
-  Kind kind;
-  Entry *entry;
-  NpuStatus status = make_kind (&kind, name, size, group, error);
+  Kind kind = { name, size, group };
+  NpuStatus status = check_kind (pool, &kind, error);
 
   if (status != NPU_OK)
     return status;
   pthread_mutex_lock (&pool->lock);
-  status = acquire (pool, &kind, timeout_ns, &entry, error);
-  if (status == NPU_OK) {
-    hand_out (pool, entry);
-    *buffer = entry->buffer;
-  } else {
+  for (uint32_t i = 0; i < count && status == NPU_OK; i++) {
+    Slot *slot = find_empty (pool);
+
+    if (!slot) {
+      status = npu_error_set (error, NPU_EBUSY, "buffer pool: %u buffers '%s' "
+          "cannot be reserved beside those that exist, the pool holds %u; make "
+          "it larger", count, name, pool->capacity);
+      break;
+    }
+    status = fill_slot (pool, slot, &kind, error);
+    if (status == NPU_OK)
+      set_free (pool, slot);
+  }
+  pool->reserved |= status == NPU_OK;
+  pthread_mutex_unlock (&pool->lock);
+  return status;
+}
+
+/* ------------------------------------------------- acquire and release */
+
+/* A point on the monotonic clock; without one, for those who wait for ever. */
+typedef struct
+{
+  bool limited;
+  struct timespec time;
+} Deadline;
+
+static Deadline
+deadline_after (uint64_t timeout_ns)
+{
+  uint64_t now = npu_monotonic_now ();
+  Deadline deadline = { timeout_ns < UINT64_MAX - now, { 0, 0 } };
+
+  /* what a time_t of 32 bits cannot say is for ever too */
+  if (deadline.limited && (now + timeout_ns) / NS_PER_SECOND > INT32_MAX)
+    deadline.limited = false;
+  if (deadline.limited) {
+    deadline.time.tv_sec = (time_t) ((now + timeout_ns) / NS_PER_SECOND);
+    deadline.time.tv_nsec = (long) ((now + timeout_ns) % NS_PER_SECOND);
+  }
+  return deadline;
+}
+
+static bool
+slot_is_available (NpuBufferPool * pool)
+{
+  return find_idle (pool) || find_empty (pool);
+}
+
+/* Every buffer is in use: wait for one, with the lock held. */
+static NpuStatus
+wait_for_slot (NpuBufferPool * pool, const Kind * kind, uint64_t timeout_ns,
+    NpuError * error)
+{
+  uint64_t cancellations = pool->cancellations;
+  Deadline deadline;
+  bool late = false;
+
+  if (timeout_ns == 0) {
     pool->statistics.refusals++;
+    return npu_error_set (error, NPU_EBUSY, "buffer pool: no buffer for '%s', "
+        "all %u are in use; release one or make the pool larger", kind->name,
+        pool->capacity);
+  }
+  if (!pool->cancelled)
+    pool->statistics.waits++;
+  deadline = deadline_after (timeout_ns);
+  while (!pool->cancelled && pool->cancellations == cancellations) {
+    /* looked at after the time was up too: the signal may have been ours */
+    if (slot_is_available (pool))
+      return NPU_OK;
+    if (late) {
+      pool->statistics.refusals++;
+      return npu_error_set (error, NPU_ETIMEDOUT, "buffer pool: no buffer for "
+          "'%s' within %.3f s, all %u are in use; release one or make the pool "
+          "larger", kind->name, (double) timeout_ns / NS_PER_SECOND,
+          pool->capacity);
+    }
+    if (deadline.limited)
+      late = pthread_cond_timedwait (&pool->available, &pool->lock,
+          &deadline.time) == ETIMEDOUT;
+    else
+      pthread_cond_wait (&pool->available, &pool->lock);
+  }
+  return npu_error_set (error, NPU_ECANCELED,
+      "buffer pool: waiting for '%s' was cancelled", kind->name);
+}
+
+/* Take a slot with a buffer of @kind, with the lock held. */
+static NpuStatus
+take_slot (NpuBufferPool * pool, const Kind * kind, uint64_t timeout_ns,
+    Slot ** taken, NpuError * error)
+{
+  NpuStatus status = NPU_OK;
+  Slot *slot;
+
+  if (!slot_is_available (pool))
+    status = wait_for_slot (pool, kind, timeout_ns, error);
+  if (status != NPU_OK)
+    return status;
+  slot = find_same (pool, kind);
+  if (slot) {
+    pool->statistics.reuses++;
+  } else {
+    slot = find_empty (pool);
+    if (!slot)
+      slot = find_idle (pool);
+    if (pool->reserved)
+      pool->statistics.misses++;
+    status = fill_slot (pool, slot, kind, error);
+  }
+  *taken = slot;
+  return status;
+}
+
+NpuStatus
+npu_buffer_pool_acquire (NpuBufferPool * pool, const char *name, size_t size,
+    uint32_t group, uint64_t timeout_ns, NpuBuffer ** buffer,
+    NpuError * error)
+{
+  Kind kind = { name, size, group };
+  NpuStatus status = check_kind (pool, &kind, error);
+  Slot *slot = NULL;
+
+  if (status != NPU_OK)
+    return status;
+  if (!buffer)
+    return npu_error_set (error, NPU_EINVAL,
+        "buffer pool: there is no place for the buffer");
+  *buffer = NULL;
+  pthread_mutex_lock (&pool->lock);
+  status = take_slot (pool, &kind, timeout_ns, &slot, error);
+  if (status == NPU_OK) {
+    NpuBufferPoolStatistics *statistics = &pool->statistics;
+
+    slot->state = SLOT_IN_USE;
+    *buffer = slot->buffer;
+    statistics->in_use++;
+    if (statistics->peak_in_use < statistics->in_use)
+      statistics->peak_in_use = statistics->in_use;
   }
   pthread_mutex_unlock (&pool->lock);
   return status;
@@ -316,15 +374,14 @@ npu_buffer_pool_release (NpuBufferPool * pool, NpuBuffer * buffer)
 
   pthread_mutex_lock (&pool->lock);
   for (uint32_t i = 0; i < pool->capacity; i++) {
-    Entry *entry = &pool->entries[i];
+    Slot *slot = &pool->slots[i];
 
-    if (entry->buffer != buffer || !entry->in_use)
-      continue;
-    entry->in_use = false;
-    entry->released = ++pool->releases;
-    pool->statistics.in_use--;
-    pthread_cond_broadcast (&pool->changed);
-    status = NPU_OK;
+    if (slot->state == SLOT_IN_USE && slot->buffer == buffer) {
+      set_free (pool, slot);
+      pool->statistics.in_use--;
+      status = NPU_OK;
+      break;
+    }
   }
   pthread_mutex_unlock (&pool->lock);
   return status;
@@ -334,8 +391,11 @@ void
 npu_buffer_pool_cancel (NpuBufferPool * pool, bool cancel)
 {
   pthread_mutex_lock (&pool->lock);
-  pool->canceled = cancel;
-  pthread_cond_broadcast (&pool->changed);
+  pool->cancelled = cancel;
+  if (cancel) {
+    pool->cancellations++;
+    pthread_cond_broadcast (&pool->available);
+  }
   pthread_mutex_unlock (&pool->lock);
 }
 

@@ -109,6 +109,7 @@ assert_holds (NpuFrameRing * ring, uint64_t first, uint32_t count)
   int wrong = 0;
 
   ck_assert_int_eq (npu_ring_view (ring, first, count, views), NPU_OK);
+  ck_assert_int_eq (npu_ring_upload (ring, first + count, NULL), NPU_OK);
   ck_assert_uint_eq (views[0].rows + views[1].rows, count);
   for (int part = 0; part < 2; part++) {
     const float *rows = (const float *) (views[part].buffer->device +
