@@ -10,7 +10,9 @@
 GST_DEBUG_CATEGORY_STATIC (gst_npu_buffer_pool_debug);
 #define GST_CAT_DEFAULT gst_npu_buffer_pool_debug
 
-/* The core's limit; a pool without one of its own has this. */
+/* The core's limit; a pool without one of its own has this. The core's pool
+ * always has it: memory that somebody keeps beyond its buffer lies there too,
+ * while GstBufferPool counts buffers only. */
 #define MOST_BUFFERS 1024
 #define NAME "gst"
 
@@ -21,7 +23,7 @@ struct _GstNpuBufferPool
   GstNpuDevice *device;
   GstAllocator *allocator;
   NpuBufferPool *buffers;       /* since the last start; under object lock */
-  guint size, min, max;
+  guint size, min;
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstNpuBufferPool, gst_npu_buffer_pool,
@@ -49,33 +51,54 @@ static gboolean
 gst_npu_buffer_pool_set_config (GstBufferPool * pool, GstStructure * config)
 {
   GstNpuBufferPool *self = GST_NPU_BUFFER_POOL (pool);
+  const NpuDeviceInfo *info =
+      npu_device_info (gst_npu_device_get_handle (self->device));
+  GstAllocationParams params = { 0 };
   guint size, min, max;
   GstCaps *caps;
 
+  gst_buffer_pool_config_get_allocator (config, NULL, &params);
   if (!gst_buffer_pool_config_get_params (config, &caps, &size, &min, &max)
-      || size == 0 || min > MOST_BUFFERS) {
+      || size == 0 || min > MOST_BUFFERS
+      || params.align >= info->buffer_alignment) {
     GST_WARNING_OBJECT (self, "cannot be set up by %" GST_PTR_FORMAT, config);
     return FALSE;
   }
+  params.align = info->buffer_alignment - 1;
+  params.prefix = params.padding = 0;
   self->size = size;
   self->min = min;
-  self->max = max == 0 ? MOST_BUFFERS : MIN (max, MOST_BUFFERS);
-  gst_buffer_pool_config_set_params (config, caps, size, min, self->max);
-  gst_buffer_pool_config_set_allocator (config, self->allocator, NULL);
+  max = max == 0 ? MOST_BUFFERS : MIN (max, MOST_BUFFERS);
+  gst_buffer_pool_config_set_params (config, caps, size, min, max);
+  gst_buffer_pool_config_set_allocator (config, self->allocator, &params);
   return GST_BUFFER_POOL_CLASS (gst_npu_buffer_pool_parent_class)->set_config
       (pool, config);
+}
+
+/* Swaps the core's pool: buffers of the old one that are still out keep it. */
+static void
+set_buffers (GstNpuBufferPool * self, NpuBufferPool * buffers)
+{
+  NpuBufferPool *old;
+
+  GST_OBJECT_LOCK (self);
+  old = self->buffers;
+  self->buffers = buffers;
+  GST_OBJECT_UNLOCK (self);
+  npu_buffer_pool_unref (old);
 }
 
 static gboolean
 gst_npu_buffer_pool_start (GstBufferPool * pool)
 {
   GstNpuBufferPool *self = GST_NPU_BUFFER_POOL (pool);
-  NpuBufferPool *buffers = NULL, *old;
+  NpuBufferPool *buffers = NULL;
   NpuError error = { 0 };
-  NpuStatus status =
-      npu_buffer_pool_create (gst_npu_device_get_handle (self->device),
-      self->max, &buffers, &error);
+  NpuStatus status;
 
+  set_buffers (self, NULL);
+  status = npu_buffer_pool_create (gst_npu_device_get_handle (self->device),
+      MOST_BUFFERS, &buffers, &error);
   if (status == NPU_OK)
     status = npu_buffer_pool_reserve (buffers, NAME, self->size, 0, self->min,
         &error);
@@ -84,11 +107,7 @@ gst_npu_buffer_pool_start (GstBufferPool * pool)
     npu_buffer_pool_unref (buffers);
     return FALSE;
   }
-  GST_OBJECT_LOCK (self);
-  old = self->buffers;
-  self->buffers = buffers;
-  GST_OBJECT_UNLOCK (self);
-  npu_buffer_pool_unref (old);
+  set_buffers (self, buffers);
   return GST_BUFFER_POOL_CLASS (gst_npu_buffer_pool_parent_class)->start
       (pool);
 }
@@ -100,12 +119,15 @@ gst_npu_buffer_pool_alloc_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   GstNpuBufferPool *self = GST_NPU_BUFFER_POOL (pool);
   NpuError error = { 0 };
   NpuBuffer *memory;
+  NpuStatus status;
   Owner *owner;
 
-  if (npu_buffer_pool_acquire (self->buffers, NAME, self->size, 0, 0, &memory,
-          &error) != NPU_OK) {
+  status = npu_buffer_pool_acquire (self->buffers, NAME, self->size, 0, 0,
+      &memory, &error);
+  if (status != NPU_OK) {
     GST_WARNING_OBJECT (self, "%s", error.message);
-    return GST_FLOW_ERROR;
+    /* what GstBufferPool says when there are no more */
+    return status == NPU_EBUSY ? GST_FLOW_EOS : GST_FLOW_ERROR;
   }
   owner = g_new (Owner, 1);
   owner->pool = npu_buffer_pool_ref (self->buffers);
@@ -162,6 +184,8 @@ gst_npu_buffer_pool_get_counts (GstNpuBufferPool * pool, guint64 * allocated,
     guint64 * grown)
 {
   NpuBufferPoolStatistics statistics = { 0 };
+
+  g_return_if_fail (GST_IS_NPU_BUFFER_POOL (pool));
 
   GST_OBJECT_LOCK (pool);
   if (pool->buffers)

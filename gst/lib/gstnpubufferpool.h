@@ -16,9 +16,14 @@ G_DECLARE_FINAL_TYPE (GstNpuBufferPool, gst_npu_buffer_pool, GST,
 
 /**
  * gst_npu_buffer_pool_new:
+ * @device: whose memory the buffers have
  *
- * A pool of buffers of one #GstNpuMemory each, allocated when it becomes
- * active: as many as its configuration's minimum. It grows to the maximum.
+ * A pool of buffers of one #GstNpuMemory each, of the configuration's size,
+ * aligned as the device wants it. As many as the configuration's minimum are
+ * allocated when the pool becomes active; it grows to the maximum, or to 1024
+ * where there is none, which is then set. Prefix and padding are not made; an
+ * alignment beyond the device's is refused. Buffers that are out when the pool
+ * becomes inactive stay valid.
  *
  * Returns: (transfer full): the pool
  */
@@ -27,7 +32,9 @@ GstBufferPool *gst_npu_buffer_pool_new (GstNpuDevice * device);
 
 /**
  * gst_npu_buffer_pool_get_counts:
- * @allocated: (out) (optional): buffers that exist, since it became active
+ * @pool: a pool
+ * @allocated: (out) (optional): buffers that were allocated, since it became
+ *     active
  * @grown: (out) (optional): of these, those beyond the minimum
  *
  * Any thread.

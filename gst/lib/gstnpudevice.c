@@ -18,7 +18,7 @@ struct _GstNpuDevice
   GstObject parent;
 
   NpuDevice *handle;
-  gchar *settings;              /* as asked for; never NULL */
+  gchar *settings;              /* as asked for; NULL where that is unknown */
 };
 
 G_DEFINE_TYPE_WITH_CODE (GstNpuDevice, gst_npu_device, GST_TYPE_OBJECT,
@@ -64,6 +64,19 @@ resource_error (NpuStatus status)
   }
 }
 
+/* Takes over both. */
+static GstNpuDevice *
+new_device (NpuDevice * handle, gchar * settings)
+{
+  GstNpuDevice *self = g_object_new (GST_TYPE_NPU_DEVICE, NULL);
+
+  gst_object_ref_sink (self);
+  self->handle = handle;
+  self->settings = settings;
+  GST_INFO_OBJECT (self, "%s", npu_device_info (handle)->description);
+  return self;
+}
+
 GstNpuDevice *
 gst_npu_device_new (const gchar * name, guint threads, const gchar * settings,
     GError ** error)
@@ -74,19 +87,21 @@ gst_npu_device_new (const gchar * name, guint threads, const gchar * settings,
   };
   NpuError reason = { 0 };
   NpuDevice *handle;
-  GstNpuDevice *self;
 
   if (npu_device_open (name, &options, &handle, &reason) != NPU_OK) {
     g_set_error_literal (error, GST_RESOURCE_ERROR,
         resource_error (reason.status), reason.message);
     return NULL;
   }
-  self = g_object_new (GST_TYPE_NPU_DEVICE, NULL);
-  gst_object_ref_sink (self);
-  self->handle = handle;
-  self->settings = g_strdup (settings ? settings : "");
-  GST_INFO_OBJECT (self, "%s", npu_device_info (handle)->description);
-  return self;
+  return new_device (handle, g_strdup (settings ? settings : ""));
+}
+
+GstNpuDevice *
+gst_npu_device_wrap (NpuDevice * handle)
+{
+  g_return_val_if_fail (handle != NULL, NULL);
+
+  return new_device (npu_device_ref (handle), NULL);
 }
 
 NpuDevice *
@@ -122,8 +137,11 @@ gst_npu_device_is_emulated (GstNpuDevice * device)
 GstContext *
 gst_context_new_npu_device (GstNpuDevice * device)
 {
-  GstContext *context = gst_context_new (GST_NPU_DEVICE_CONTEXT_TYPE, TRUE);
+  GstContext *context;
 
+  g_return_val_if_fail (GST_IS_NPU_DEVICE (device), NULL);
+
+  context = gst_context_new (GST_NPU_DEVICE_CONTEXT_TYPE, TRUE);
   gst_structure_set (gst_context_writable_structure (context),
       "device", GST_TYPE_NPU_DEVICE, device, NULL);
   return context;
@@ -132,104 +150,118 @@ gst_context_new_npu_device (GstNpuDevice * device)
 gboolean
 gst_context_get_npu_device (GstContext * context, GstNpuDevice ** device)
 {
+  g_return_val_if_fail (GST_IS_CONTEXT (context), FALSE);
+  g_return_val_if_fail (device != NULL, FALSE);
+
   return gst_context_has_context_type (context, GST_NPU_DEVICE_CONTEXT_TYPE)
       && gst_structure_get (gst_context_get_structure (context),
       "device", GST_TYPE_NPU_DEVICE, device, NULL) && *device;
 }
 
-/* What an element asks for. */
+/* What an element asks for, and what was found. */
 typedef struct
 {
   const gchar *name;
   guint threads;
   const gchar *settings;
-} Wish;
+  GstNpuDevice *found;
+} Search;
 
 static gboolean
-fits (GstNpuDevice * device, const Wish * wish)
+fits (GstNpuDevice * device, const Search * search)
 {
   const NpuDeviceInfo *info = npu_device_info (device->handle);
 
-  return (strcmp (wish->name, ANY_DEVICE) == 0
-      || strcmp (wish->name, info->name) == 0)
-      && (wish->threads == 0 || wish->threads == info->threads)
-      && (!wish->settings || !*wish->settings
-      || strcmp (wish->settings, device->settings) == 0);
+  return (strcmp (search->name, ANY_DEVICE) == 0
+      || strcmp (search->name, info->name) == 0)
+      && (search->threads == 0 || search->threads == info->threads)
+      && (!search->settings || !*search->settings
+      || g_strcmp0 (search->settings, device->settings) == 0);
 }
 
 /* Takes the device of @context, which may be NULL, where it fits. */
 static gboolean
-take_from_context (GstContext * context, const Wish * wish,
-    GstNpuDevice ** device)
+take_from_context (GstContext * context, Search * search)
 {
-  GstNpuDevice *found = NULL;
+  GstNpuDevice *device = NULL;
 
-  if (!context || !gst_context_get_npu_device (context, &found))
+  if (!context || !gst_context_get_npu_device (context, &device))
     return FALSE;
-  if (!fits (found, wish)) {
-    gst_object_unref (found);
-    return FALSE;
-  }
-  gst_object_replace ((GstObject **) device, GST_OBJECT_CAST (found));
-  gst_object_unref (found);
-  return TRUE;
+  if (fits (device, search))
+    search->found = device;
+  else
+    gst_object_unref (device);
+  return search->found != NULL;
 }
 
 static gboolean
-take_own_context (GstElement * element, const Wish * wish,
-    GstNpuDevice ** device)
+take_own_context (GstElement * element, Search * search)
 {
   GstContext *context =
       gst_element_get_context (element, GST_NPU_DEVICE_CONTEXT_TYPE);
-  gboolean taken = take_from_context (context, wish, device);
+  gboolean taken = take_from_context (context, search);
 
   if (context)
     gst_context_unref (context);
   return taken;
 }
 
-/* Stops at the first neighbour that has one. */
+/* Stops at the first neighbour that has one that fits. */
 static gboolean
-ask_neighbour (GstElement * element, GstPad * pad, gpointer query)
-{
-  return !gst_pad_peer_query (pad, query);
-}
-
-static gboolean
-take_from_neighbours (GstElement * element, const Wish * wish,
-    GstNpuDevice ** device)
+ask_neighbour (GstElement * element, GstPad * pad, gpointer data)
 {
   GstQuery *query = gst_query_new_context (GST_NPU_DEVICE_CONTEXT_TYPE);
   GstContext *context = NULL;
-  gboolean taken;
+  Search *search = data;
 
-  gst_element_foreach_src_pad (element, ask_neighbour, query);
-  gst_query_parse_context (query, &context);
-  if (!context) {
-    gst_element_foreach_sink_pad (element, ask_neighbour, query);
+  if (gst_pad_peer_query (pad, query))
     gst_query_parse_context (query, &context);
+  if (take_from_context (context, search)) {
+    GST_DEBUG_OBJECT (pad, "the neighbour shares %" GST_PTR_FORMAT,
+        search->found);
+    gst_element_set_context (element, context);
   }
-  taken = take_from_context (context, wish, device);
   gst_query_unref (query);
-  return taken;
+  return search->found == NULL;
+}
+
+/* An application answers with gst_element_set_context(), a bin as well. */
+static gboolean
+ask_application (GstElement * element, Search * search)
+{
+  gst_element_post_message (element,
+      gst_message_new_need_context (GST_OBJECT (element),
+          GST_NPU_DEVICE_CONTEXT_TYPE));
+  return take_own_context (element, search);
 }
 
 static gboolean
-open_own (GstElement * element, const Wish * wish, GstNpuDevice ** device)
+find_shared (GstElement * element, Search * search)
+{
+  if (take_own_context (element, search))
+    return TRUE;
+  gst_element_foreach_src_pad (element, ask_neighbour, search);
+  if (!search->found)
+    gst_element_foreach_sink_pad (element, ask_neighbour, search);
+  return search->found || ask_application (element, search);
+}
+
+static gboolean
+open_own (GstElement * element, Search * search)
 {
   GError *error = NULL;
   GstContext *context;
 
-  *device = gst_npu_device_new (wish->name, wish->threads, wish->settings,
-      &error);
-  if (!*device) {
+  search->found = gst_npu_device_new (search->name, search->threads,
+      search->settings, &error);
+  if (!search->found) {
     gst_element_message_full (element, GST_MESSAGE_ERROR, error->domain,
         error->code, g_strdup (error->message), NULL, __FILE__, GST_FUNCTION,
         __LINE__);
     g_error_free (error);
     return FALSE;
   }
-  context = gst_context_new_npu_device (*device);
+  context = gst_context_new_npu_device (search->found);
   gst_element_set_context (element, context);
   gst_element_post_message (element,
       gst_message_new_have_context (GST_OBJECT (element), context));
@@ -240,21 +272,26 @@ gboolean
 gst_npu_ensure_element_device (GstElement * element, const gchar * name,
     guint threads, const gchar * settings, GstNpuDevice ** device)
 {
-  const Wish wish = { name ? name : ANY_DEVICE, threads, settings };
+  Search search = { name ? name : ANY_DEVICE, threads, settings, NULL };
+  GstNpuDevice *old;
 
-  g_return_val_if_fail (GST_IS_ELEMENT (element) && device, FALSE);
-  if (*device && fits (*device, &wish))
-    return TRUE;
-  gst_clear_object (device);
-  if (take_own_context (element, &wish, device)
-      || take_from_neighbours (element, &wish, device))
-    return TRUE;
-  /* the application may answer with gst_element_set_context() */
-  gst_element_post_message (element,
-      gst_message_new_need_context (GST_OBJECT (element),
-          GST_NPU_DEVICE_CONTEXT_TYPE));
-  return take_own_context (element, &wish, device)
-      || open_own (element, &wish, device);
+  g_return_val_if_fail (GST_IS_ELEMENT (element), FALSE);
+  g_return_val_if_fail (device != NULL, FALSE);
+
+  GST_OBJECT_LOCK (element);
+  if (*device && fits (*device, &search))
+    search.found = gst_object_ref (*device);
+  GST_OBJECT_UNLOCK (element);
+  if (!search.found && !find_shared (element, &search))
+    open_own (element, &search);
+
+  /* a context that came meanwhile may have set it */
+  GST_OBJECT_LOCK (element);
+  old = *device;
+  *device = search.found;
+  GST_OBJECT_UNLOCK (element);
+  gst_clear_object (&old);
+  return search.found != NULL;
 }
 
 gboolean
@@ -263,13 +300,16 @@ gst_npu_handle_set_context (GstElement * element, GstContext * context,
 {
   GstNpuDevice *found = NULL;
 
+  g_return_val_if_fail (GST_IS_ELEMENT (element), FALSE);
+  g_return_val_if_fail (device != NULL, FALSE);
+
   if (!context || !gst_context_get_npu_device (context, &found))
     return FALSE;
   GST_OBJECT_LOCK (element);
   if (!*device)
-    *device = gst_object_ref (found);
+    *device = g_steal_pointer (&found);
   GST_OBJECT_UNLOCK (element);
-  gst_object_unref (found);
+  gst_clear_object (&found);
   return TRUE;
 }
 
@@ -279,6 +319,9 @@ gst_npu_handle_context_query (GstElement * element, GstQuery * query,
 {
   const gchar *type;
   GstContext *context;
+
+  g_return_val_if_fail (GST_IS_ELEMENT (element), FALSE);
+  g_return_val_if_fail (GST_IS_QUERY (query), FALSE);
 
   if (GST_QUERY_TYPE (query) != GST_QUERY_CONTEXT || !device)
     return FALSE;

@@ -43,7 +43,21 @@ GstNpuDevice *gst_npu_device_new (const gchar * name, guint threads,
     const gchar * settings, GError ** error);
 
 /**
+ * gst_npu_device_wrap:
+ * @handle: a device that the core opened; a reference is taken
+ *
+ * For an application that has a device already. Elements that ask for settings
+ * of their own open another, since nobody can tell what @handle was opened
+ * with.
+ *
+ * Returns: (transfer full): the device
+ */
+GST_NPU_API
+GstNpuDevice *gst_npu_device_wrap (NpuDevice * handle);
+
+/**
  * gst_npu_device_get_handle:
+ * @device: a device
  *
  * Returns: (transfer none): the core's device, which lives as long as @device
  */
@@ -52,6 +66,7 @@ NpuDevice *gst_npu_device_get_handle (GstNpuDevice * device);
 
 /**
  * gst_npu_device_get_name:
+ * @device: a device
  *
  * Returns: (transfer none): what the device is called: "cpu", "emu"
  */
@@ -60,6 +75,7 @@ const gchar *gst_npu_device_get_name (GstNpuDevice * device);
 
 /**
  * gst_npu_device_get_description:
+ * @device: a device
  *
  * Returns: (transfer none): what it is, for people
  */
@@ -68,6 +84,7 @@ const gchar *gst_npu_device_get_description (GstNpuDevice * device);
 
 /**
  * gst_npu_device_is_emulated:
+ * @device: a device
  *
  * Returns: whether nothing that it measures is hardware's
  */
@@ -106,11 +123,13 @@ gboolean gst_context_get_npu_device (GstContext * context,
  * @device: (inout) (transfer full): a device that @element has, or %NULL
  *
  * Looks for a shared device that fits: what @element has already or was given
- * as a context, then what its neighbours have, then what the application
- * answers to a NEED_CONTEXT message. Where there is none a device is opened and
- * announced by a HAVE_CONTEXT message. Not with @element's lock held.
+ * as a context, then what its neighbours have, downstream first, then what the
+ * application answers to a NEED_CONTEXT message. Where there is none a device
+ * is opened and announced by a HAVE_CONTEXT message. Not with @element's object
+ * lock held, under which @device is read and written.
  *
- * Returns: %FALSE when no device could be opened; then an error was posted
+ * Returns: %FALSE when no device could be opened; then an error was posted, and
+ *     @device is %NULL
  */
 GST_NPU_API
 gboolean gst_npu_ensure_element_device (GstElement * element,
@@ -120,9 +139,11 @@ gboolean gst_npu_ensure_element_device (GstElement * element,
 /**
  * gst_npu_handle_set_context:
  * @element: whose GstElementClass.set_context this is called from
+ * @context: (nullable): any context
  * @device: (inout): where @element keeps its device, under its object lock
  *
- * Takes the device of @context where @element has none.
+ * Takes the device of @context where @element has none. Whether it is one that
+ * @element wants is seen by gst_npu_ensure_element_device().
  *
  * Returns: whether @context carries a device
  */
@@ -132,6 +153,7 @@ gboolean gst_npu_handle_set_context (GstElement * element,
 
 /**
  * gst_npu_handle_context_query:
+ * @element: that was asked
  * @query: any query
  * @device: (nullable): that @element has
  *

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Device memory with what is pending on it. Parts of a memory share its
- * pending transfers, which are kept as one range of bytes in each direction;
- * a transfer covers what was mapped of that range.
+ * Device memory with what is pending on it: a sorted list of ranges, each to be
+ * moved in one direction. Parts of a memory use their parent's list, so that
+ * whoever maps any of them finds what is pending there.
  */
 #include "gstnpumemory.h"
 
@@ -13,18 +13,27 @@
 GST_DEBUG_CATEGORY_STATIC (gst_npu_memory_debug);
 #define GST_CAT_DEFAULT gst_npu_memory_debug
 
-/* Bytes of the buffer; empty where start is not below end. */
+/* Ranges that a list holds before it grows. Whoever maps all of a memory, or
+ * one part after another, needs one. */
+#define USUAL_RANGES 4
+
+/* Said of a whole memory only, not of its parts. */
+#define TRANSFER_FLAGS ((guint) GST_NPU_MEMORY_TRANSFER_NEED_UPLOAD \
+    | (guint) GST_NPU_MEMORY_TRANSFER_NEED_DOWNLOAD)
+
+/* Bytes from the memory's beginning that have to be moved. */
 typedef struct
 {
   gsize start;
   gsize end;
-} Range;
+  NpuSyncDirection direction;
+} Pending;
 
+/* Shared by a memory and its parts. */
 struct _GstNpuMemoryPrivate
 {
-  GMutex lock;                  /* guards the ranges */
-  Range upload;
-  Range download;
+  GMutex lock;                  /* guards the list */
+  GArray *pending;              /* of Pending: in order, apart from each other */
 
   NpuBuffer *buffer;
   gsize base;                   /* of the memory in it */
@@ -52,46 +61,85 @@ G_DEFINE_TYPE_WITH_CODE (GstNpuAllocator, gst_npu_allocator,
     g_mutex_unlock (&(allocator)->lock); \
   } G_STMT_END
 
-/* ---------------------------------------------------------- transfers */
+/* ------------------------------------------------- what is pending */
 
-static Range
-range_cut (Range range, gsize start, gsize end)
+static Pending *
+pending_at (GArray * pending, guint index)
 {
-  return (Range) { MAX (range.start, start), MIN (range.end, end) };
+  return &g_array_index (pending, Pending, index);
 }
 
-static Range
-range_hull (Range range, gsize start, gsize end)
-{
-  if (range.start >= range.end)
-    return (Range) { start, end };
-  return (Range) { MIN (range.start, start), MAX (range.end, end) };
-}
-
-/* Takes start ... end away from @range. What is left is one range: where a
- * piece is taken out of the middle, all stays pending. */
-static Range
-range_without (Range range, gsize start, gsize end)
-{
-  if (start <= range.start)
-    range.start = MAX (range.start, MIN (end, range.end));
-  else if (end >= range.end)
-    range.end = MIN (range.end, start);
-  return range;
-}
-
+/* Nothing is to be moved between @start and @end. */
 static void
-update_flags (GstMemory * root, const GstNpuMemoryPrivate * priv)
+pending_remove (GArray * pending, gsize start, gsize end)
 {
-  if (priv->upload.start < priv->upload.end)
-    GST_MINI_OBJECT_FLAG_SET (root, GST_NPU_MEMORY_TRANSFER_NEED_UPLOAD);
-  else
-    GST_MINI_OBJECT_FLAG_UNSET (root, GST_NPU_MEMORY_TRANSFER_NEED_UPLOAD);
-  if (priv->download.start < priv->download.end)
-    GST_MINI_OBJECT_FLAG_SET (root, GST_NPU_MEMORY_TRANSFER_NEED_DOWNLOAD);
-  else
-    GST_MINI_OBJECT_FLAG_UNSET (root, GST_NPU_MEMORY_TRANSFER_NEED_DOWNLOAD);
+  guint i = 0;
+
+  while (i < pending->len && pending_at (pending, i)->start < end) {
+    Pending *range = pending_at (pending, i);
+    Pending behind = *range;
+
+    behind.start = end;
+    if (range->end <= start) {
+      i++;
+    } else if (range->start < start) {
+      range->end = start;
+      if (behind.start < behind.end)
+        g_array_insert_val (pending, i + 1, behind);
+      i++;
+    } else if (behind.start < behind.end) {
+      *range = behind;
+    } else {
+      g_array_remove_index (pending, i);
+    }
+  }
 }
+
+/* The last who wrote is right: @added takes the place of what was pending. */
+static void
+pending_add (GArray * pending, Pending added)
+{
+  guint i = 0;
+
+  if (added.start >= added.end)
+    return;
+  pending_remove (pending, added.start, added.end);
+  while (i < pending->len && pending_at (pending, i)->start < added.start)
+    i++;
+  if (i < pending->len && pending_at (pending, i)->start == added.end
+      && pending_at (pending, i)->direction == added.direction) {
+    added.end = pending_at (pending, i)->end;
+    g_array_remove_index (pending, i);
+  }
+  if (i > 0 && pending_at (pending, i - 1)->end == added.start
+      && pending_at (pending, i - 1)->direction == added.direction)
+    pending_at (pending, i - 1)->end = added.end;
+  else
+    g_array_insert_val (pending, i, added);
+}
+
+/* Returns the first piece of @wanted that is pending in its direction; empty
+ * where there is none. */
+static Pending
+pending_find (GArray * pending, Pending wanted)
+{
+  guint i;
+
+  for (i = 0; i < pending->len; i++) {
+    const Pending *range = pending_at (pending, i);
+
+    if (range->direction == wanted.direction && range->end > wanted.start
+        && range->start < wanted.end) {
+      wanted.start = MAX (range->start, wanted.start);
+      wanted.end = MIN (range->end, wanted.end);
+      return wanted;
+    }
+  }
+  wanted.end = wanted.start;
+  return wanted;
+}
+
+/* ---------------------------------------------------------- transfers */
 
 static GstMemory *
 root_of (GstMemory * memory)
@@ -99,91 +147,168 @@ root_of (GstMemory * memory)
   return memory->parent ? memory->parent : memory;
 }
 
-/* With the lock held: transfer what is pending of @memory in one direction. */
-static gboolean
+/* Atomic, since others look at the flags of a memory without our lock. */
+static void
+set_flag (GstMemory * memory, GstNpuMemoryTransfer flag, gboolean set)
+{
+  guint *flags = (guint *) & GST_MINI_OBJECT_FLAGS (memory);
+
+  if (set)
+    g_atomic_int_or (flags, flag);
+  else
+    g_atomic_int_and (flags, ~(guint) flag);
+}
+
+/* With the lock held. */
+static void
+update_flags (GstMemory * memory)
+{
+  GArray *pending = GST_NPU_MEMORY_CAST (memory)->priv->pending;
+  gboolean upload = FALSE, download = FALSE;
+  guint i;
+
+  for (i = 0; i < pending->len; i++) {
+    if (pending_at (pending, i)->direction == NPU_SYNC_TO_DEVICE)
+      upload = TRUE;
+    else
+      download = TRUE;
+  }
+  set_flag (root_of (memory), GST_NPU_MEMORY_TRANSFER_NEED_UPLOAD, upload);
+  set_flag (root_of (memory), GST_NPU_MEMORY_TRANSFER_NEED_DOWNLOAD, download);
+}
+
+static void
+count_transfer (GstNpuAllocator * self, const Pending * moved)
+{
+  g_mutex_lock (&self->lock);
+  if (moved->direction == NPU_SYNC_TO_DEVICE) {
+    self->counts.uploads++;
+    self->counts.uploaded_bytes += moved->end - moved->start;
+  } else {
+    self->counts.downloads++;
+    self->counts.downloaded_bytes += moved->end - moved->start;
+  }
+  g_mutex_unlock (&self->lock);
+}
+
+/* With the lock held: move what is pending of @memory in one direction. */
+static NpuStatus
 transfer (GstMemory * memory, NpuSyncDirection direction)
 {
-  GstNpuAllocator *allocator = GST_NPU_ALLOCATOR (memory->allocator);
+  GstNpuAllocator *self = GST_NPU_ALLOCATOR (memory->allocator);
   GstNpuMemoryPrivate *priv = GST_NPU_MEMORY_CAST (memory)->priv;
-  Range *pending = direction == NPU_SYNC_TO_DEVICE ? &priv->upload :
-      &priv->download;
-  Range range = range_cut (*pending, memory->offset,
-      memory->offset + memory->size);
+  const Pending wanted = {
+    .start = memory->offset,
+    .end = memory->offset + memory->size,
+    .direction = direction,
+  };
+  NpuStatus status = NPU_OK;
+  Pending piece;
 
-  if (range.start >= range.end)
-    return TRUE;
-  if (npu_buffer_sync (priv->buffer, direction, priv->base + range.start,
-          range.end - range.start) != NPU_OK) {
-    GST_ERROR_OBJECT (allocator, "%" G_GSIZE_FORMAT " bytes could not be moved "
-        "%s the device", range.end - range.start,
-        direction == NPU_SYNC_TO_DEVICE ? "to" : "from");
-    return FALSE;
+  for (piece = pending_find (priv->pending, wanted); piece.start < piece.end;
+      piece = pending_find (priv->pending, wanted)) {
+    status = npu_buffer_sync (priv->buffer, direction,
+        priv->base + piece.start, piece.end - piece.start);
+    if (status != NPU_OK) {
+      GST_ERROR_OBJECT (self, "%" G_GSIZE_FORMAT " bytes could not be moved "
+          "%s the device: %s", piece.end - piece.start,
+          direction == NPU_SYNC_TO_DEVICE ? "to" : "from",
+          npu_status_name (status));
+      break;
+    }
+    pending_remove (priv->pending, piece.start, piece.end);
+    count_transfer (self, &piece);
   }
-  *pending = range_without (*pending, range.start, range.end);
-  if (direction == NPU_SYNC_TO_DEVICE)
-    COUNT (allocator, uploads);
-  else
-    COUNT (allocator, downloads);
-  update_flags (root_of (memory), priv);
-  return TRUE;
+  update_flags (memory);
+  return status;
 }
 
 static gpointer
 gst_npu_memory_map (GstMemory * memory, GstMapInfo * info, gsize maxsize)
 {
   GstNpuMemoryPrivate *priv = GST_NPU_MEMORY_CAST (memory)->priv;
-  gboolean moved;
+  NpuStatus status;
 
   g_mutex_lock (&priv->lock);
-  moved = transfer (memory, info->flags & GST_MAP_NPU ? NPU_SYNC_TO_DEVICE :
+  status = transfer (memory, info->flags & GST_MAP_NPU ? NPU_SYNC_TO_DEVICE :
       NPU_SYNC_FROM_DEVICE);
   g_mutex_unlock (&priv->lock);
-  return moved ? (guint8 *) npu_buffer_host (priv->buffer) + priv->base : NULL;
+  if (status != NPU_OK)
+    return NULL;
+  return (guint8 *) npu_buffer_host (priv->buffer) + priv->base;
 }
 
+/* By what was mapped, not by what the memory shows now: it may have been
+ * resized meanwhile. */
 static void
 gst_npu_memory_unmap (GstMemory * memory, GstMapInfo * info)
 {
   GstNpuMemoryPrivate *priv = GST_NPU_MEMORY_CAST (memory)->priv;
-  Range *pending = info->flags & GST_MAP_NPU ? &priv->download :
-      &priv->upload;
+  guint8 *first = (guint8 *) npu_buffer_host (priv->buffer) + priv->base;
+  gsize start = info->data - first;
+  const Pending written = {
+    .start = start,
+    .end = start + info->size,
+    .direction = info->flags & GST_MAP_NPU ? NPU_SYNC_FROM_DEVICE :
+        NPU_SYNC_TO_DEVICE,
+  };
 
   if (!(info->flags & GST_MAP_WRITE))
     return;
   g_mutex_lock (&priv->lock);
-  *pending = range_hull (*pending, memory->offset,
-      memory->offset + memory->size);
-  update_flags (root_of (memory), priv);
+  pending_add (priv->pending, written);
+  update_flags (memory);
   g_mutex_unlock (&priv->lock);
 }
 
 gboolean
-gst_npu_memory_sync (GstNpuMemory * memory)
+gst_npu_memory_sync (GstNpuMemory * memory, GError ** error)
 {
-  gboolean moved;
+  GstMemory *mem = GST_MEMORY_CAST (memory);
+  NpuStatus status;
 
-  g_return_val_if_fail (gst_is_npu_memory (GST_MEMORY_CAST (memory)), FALSE);
+  g_return_val_if_fail (gst_is_npu_memory (mem), FALSE);
+
   g_mutex_lock (&memory->priv->lock);
-  moved = transfer (GST_MEMORY_CAST (memory), NPU_SYNC_TO_DEVICE)
-      && transfer (GST_MEMORY_CAST (memory), NPU_SYNC_FROM_DEVICE);
+  status = transfer (mem, NPU_SYNC_TO_DEVICE);
+  if (status == NPU_OK)
+    status = transfer (mem, NPU_SYNC_FROM_DEVICE);
   g_mutex_unlock (&memory->priv->lock);
-  return moved;
+  if (status != NPU_OK)
+    g_set_error (error, GST_RESOURCE_ERROR, GST_RESOURCE_ERROR_SYNC,
+        "Memory could not be moved to or from the device %s (%s); "
+        "open the device again.",
+        gst_npu_device_get_name (gst_npu_memory_get_device (memory)),
+        npu_status_name (status));
+  return status == NPU_OK;
 }
 
 void
 gst_npu_memory_forget_transfers (GstNpuMemory * memory)
 {
-  GstNpuMemoryPrivate *priv = memory->priv;
-  gsize start = memory->mem.offset, end = start + memory->mem.size;
+  g_return_if_fail (gst_is_npu_memory (GST_MEMORY_CAST (memory)));
 
-  g_mutex_lock (&priv->lock);
-  priv->upload = range_without (priv->upload, start, end);
-  priv->download = range_without (priv->download, start, end);
-  update_flags (root_of (GST_MEMORY_CAST (memory)), priv);
-  g_mutex_unlock (&priv->lock);
+  g_mutex_lock (&memory->priv->lock);
+  g_array_set_size (memory->priv->pending, 0);
+  update_flags (GST_MEMORY_CAST (memory));
+  g_mutex_unlock (&memory->priv->lock);
 }
 
 /* ------------------------------------------------------------- memory */
+
+/* What is sure about the address @base bytes into a buffer, as GStreamer
+ * writes alignments. */
+static gsize
+alignment_at (GstNpuAllocator * self, gsize base)
+{
+  gsize alignment =
+      npu_device_info (gst_npu_device_get_handle (self->device))->
+      buffer_alignment;
+
+  while (base % alignment != 0)
+    alignment /= 2;
+  return alignment - 1;
+}
 
 /* Takes a reference to @buffer. */
 static GstMemory *
@@ -191,15 +316,15 @@ new_memory (GstNpuAllocator * self, GstMemoryFlags flags, NpuBuffer * buffer,
     gsize base, gsize maxsize, gsize offset, gsize size)
 {
   GstNpuMemory *memory = g_new0 (GstNpuMemory, 1);
-  const NpuDeviceInfo *info =
-      npu_device_info (gst_npu_device_get_handle (self->device));
 
   memory->priv = g_new0 (GstNpuMemoryPrivate, 1);
   g_mutex_init (&memory->priv->lock);
+  memory->priv->pending = g_array_sized_new (FALSE, FALSE, sizeof (Pending),
+      USUAL_RANGES);
   memory->priv->buffer = npu_buffer_ref (buffer);
   memory->priv->base = base;
   gst_memory_init (GST_MEMORY_CAST (memory), flags, GST_ALLOCATOR (self), NULL,
-      maxsize, info->buffer_alignment - 1, offset, size);
+      maxsize, alignment_at (self, base), offset, size);
   COUNT (self, live);
   return GST_MEMORY_CAST (memory);
 }
@@ -263,6 +388,7 @@ gst_npu_allocator_free (GstAllocator * allocator, GstMemory * memory)
     npu_buffer_unref (priv->buffer);
     if (priv->notify)
       priv->notify (priv->user_data);
+    g_array_unref (priv->pending);
     g_mutex_clear (&priv->lock);
     g_free (priv);
   }
@@ -278,8 +404,8 @@ gst_npu_memory_share (GstMemory * memory, gssize offset, gssize size)
   if (size == -1)
     size = memory->size - offset;
   part->priv = GST_NPU_MEMORY_CAST (memory)->priv;
-  gst_memory_init (GST_MEMORY_CAST (part), GST_MINI_OBJECT_FLAGS (memory)
-      | GST_MINI_OBJECT_FLAG_LOCK_READONLY, memory->allocator,
+  gst_memory_init (GST_MEMORY_CAST (part), (GST_MINI_OBJECT_FLAGS (memory)
+          & ~TRANSFER_FLAGS) | GST_MEMORY_FLAG_READONLY, memory->allocator,
       root_of (memory), memory->maxsize, memory->align,
       memory->offset + offset, size);
   COUNT (self, shared);
@@ -287,6 +413,7 @@ gst_npu_memory_share (GstMemory * memory, gssize offset, gssize size)
   return GST_MEMORY_CAST (part);
 }
 
+/* By way of the host, which every device has. */
 static GstMemory *
 gst_npu_memory_copy (GstMemory * memory, gssize offset, gssize size)
 {
@@ -372,6 +499,8 @@ void
 gst_npu_allocator_get_counts (GstNpuAllocator * allocator,
     GstNpuMemoryCounts * counts)
 {
+  g_return_if_fail (GST_IS_NPU_ALLOCATOR (allocator) && counts != NULL);
+
   g_mutex_lock (&allocator->lock);
   *counts = allocator->counts;
   g_mutex_unlock (&allocator->lock);
@@ -390,6 +519,13 @@ gst_npu_memory_get_buffer (GstNpuMemory * memory)
   return memory->priv->buffer;
 }
 
+GstNpuDevice *
+gst_npu_memory_get_device (GstNpuMemory * memory)
+{
+  g_return_val_if_fail (gst_is_npu_memory (GST_MEMORY_CAST (memory)), NULL);
+  return GST_NPU_ALLOCATOR (memory->mem.allocator)->device;
+}
+
 gsize
 gst_npu_memory_get_offset (GstNpuMemory * memory)
 {
@@ -398,8 +534,8 @@ gst_npu_memory_get_offset (GstNpuMemory * memory)
 }
 
 gpointer
-gst_npu_memory_get_user_data (GstNpuMemory * memory)
+gst_npu_memory_get_user_data (GstNpuMemory * memory, GDestroyNotify notify)
 {
   g_return_val_if_fail (gst_is_npu_memory (GST_MEMORY_CAST (memory)), NULL);
-  return memory->priv->user_data;
+  return memory->priv->notify == notify ? memory->priv->user_data : NULL;
 }

@@ -4,7 +4,7 @@
  * acquired a range is leased, and the memory is made to show that range; no
  * memory is made for it. The lease ends when nobody holds the memory: mostly
  * with the buffer's return, or later when a consumer keeps the memory beyond
- * the buffer.
+ * the buffer, which then is given up and made anew when it is needed.
  */
 #include "gstnpuringpool.h"
 
@@ -23,7 +23,6 @@ struct _GstNpuRingPool
 {
   GstBufferPool parent;
 
-  GstNpuDevice *device;
   GstAllocator *allocator;
   NpuFrameRing *ring;
   guint cover;
@@ -31,10 +30,16 @@ struct _GstNpuRingPool
   guint size;                   /* bytes of a buffer */
   guint frames;                 /* in it */
   gint detached;                /* atomic: buffers of apart handed out */
+  gint given_up;                /* atomic: buffers whose memory was kept */
 };
 
+/* Marks the buffers of a pool apart. */
+static GQuark apart_quark;
+
 G_DEFINE_TYPE_WITH_CODE (GstNpuRingPool, gst_npu_ring_pool,
-    GST_TYPE_BUFFER_POOL, GST_DEBUG_CATEGORY_INIT (gst_npu_ring_pool_debug,
+    GST_TYPE_BUFFER_POOL,
+    apart_quark = g_quark_from_static_string ("GstNpuRingPoolApart");
+    GST_DEBUG_CATEGORY_INIT (gst_npu_ring_pool_debug,
         "npuringpool", 0, "pools over rings of frames"));
 
 /* What a memory over the slab knows. */
@@ -63,51 +68,59 @@ free_record (gpointer data)
   g_free (record);
 }
 
-/* The record of @memory if it lies in a ring, which its owner tells. */
+/* The record of the only memory of @buffer; NULL where it has several, or one
+ * that a pool over a ring did not make. */
 static Record *
-record_of (GstMemory * memory, NpuFrameRing * ring)
+record_of (GstBuffer * buffer)
 {
-  Record *record;
+  GstMemory *memory;
 
-  if (!gst_is_npu_memory (memory)
-      || gst_npu_memory_get_buffer (GST_NPU_MEMORY_CAST (memory)) !=
-      npu_ring_slab (ring))
+  if (gst_buffer_n_memory (buffer) != 1)
     return NULL;
-  record = gst_npu_memory_get_user_data (GST_NPU_MEMORY_CAST (memory));
-  return record;
+  memory = gst_buffer_peek_memory (buffer, 0);
+  if (!gst_is_npu_memory (memory) || memory->parent)
+    return NULL;
+  return gst_npu_memory_get_user_data (GST_NPU_MEMORY_CAST (memory),
+      free_record);
 }
 
 /* -------------------------------------------------------------- set up */
 
 static gsize
-frame_size (GstNpuRingPool * self)
+frame_size (NpuFrameRing * ring)
 {
-  return npu_ring_bands (self->ring) * sizeof (gfloat);
+  return npu_ring_bands (ring) * sizeof (gfloat);
 }
 
 static gboolean
 gst_npu_ring_pool_set_config (GstBufferPool * pool, GstStructure * config)
 {
   GstNpuRingPool *self = GST_NPU_RING_POOL (pool);
+  gsize frame = frame_size (self->ring), frames;
   GstStructure *apart;
   GstCaps *caps;
   guint size, count;
 
   if (!gst_buffer_pool_config_get_params (config, &caps, &size, NULL, NULL)
-      || size < frame_size (self)
-      || size / frame_size (self) > npu_ring_capacity (self->ring) / 2) {
+      || size == 0) {
     GST_WARNING_OBJECT (self, "cannot be set up by %" GST_PTR_FORMAT, config);
     return FALSE;
   }
-  self->size = size;
-  self->frames = size / frame_size (self);
+  frames = (size + frame - 1) / frame;
+  if (frames > npu_ring_capacity (self->ring) / 2) {
+    GST_WARNING_OBJECT (self, "%" G_GSIZE_FORMAT " frames are too many for a "
+        "ring of %u", frames, npu_ring_capacity (self->ring));
+    return FALSE;
+  }
+  self->frames = frames;
+  self->size = frames * frame;
   count = (self->cover + self->frames - 1) / self->frames + MORE_BUFFERS;
   count = MIN (count, MOST_BUFFERS);
-  gst_buffer_pool_config_set_params (config, caps, size, count, count);
+  gst_buffer_pool_config_set_params (config, caps, self->size, count, count);
   gst_buffer_pool_config_set_allocator (config, self->allocator, NULL);
 
   apart = gst_buffer_pool_get_config (self->apart);
-  gst_buffer_pool_config_set_params (apart, caps, size, 0, count);
+  gst_buffer_pool_config_set_params (apart, caps, self->size, 0, count);
   return gst_buffer_pool_set_config (self->apart, apart)
       && GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->set_config
       (pool, config);
@@ -116,8 +129,14 @@ gst_npu_ring_pool_set_config (GstBufferPool * pool, GstStructure * config)
 static gboolean
 gst_npu_ring_pool_start (GstBufferPool * pool)
 {
-  return gst_buffer_pool_set_active (GST_NPU_RING_POOL (pool)->apart, TRUE)
-      && GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->start (pool);
+  GstNpuRingPool *self = GST_NPU_RING_POOL (pool);
+
+  if (!gst_buffer_pool_set_active (self->apart, TRUE))
+    return FALSE;
+  if (GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->start (pool))
+    return TRUE;
+  gst_buffer_pool_set_active (self->apart, FALSE);
+  return FALSE;
 }
 
 static gboolean
@@ -127,13 +146,26 @@ gst_npu_ring_pool_stop (GstBufferPool * pool)
       && GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->stop (pool);
 }
 
+/* Somebody may wait for a buffer apart. */
+static void
+gst_npu_ring_pool_flush_start (GstBufferPool * pool)
+{
+  gst_buffer_pool_set_flushing (GST_NPU_RING_POOL (pool)->apart, TRUE);
+}
+
+static void
+gst_npu_ring_pool_flush_stop (GstBufferPool * pool)
+{
+  gst_buffer_pool_set_flushing (GST_NPU_RING_POOL (pool)->apart, FALSE);
+}
+
 static GstFlowReturn
 gst_npu_ring_pool_alloc_buffer (GstBufferPool * pool, GstBuffer ** buffer,
     GstBufferPoolAcquireParams * params)
 {
   GstNpuRingPool *self = GST_NPU_RING_POOL (pool);
-  Record *record = g_new0 (Record, 1);
   NpuBuffer *slab = npu_ring_slab (self->ring);
+  Record *record = g_new0 (Record, 1);
 
   record->ring = npu_ring_ref (self->ring);
   *buffer = gst_buffer_new ();
@@ -141,14 +173,13 @@ gst_npu_ring_pool_alloc_buffer (GstBufferPool * pool, GstBuffer ** buffer,
       gst_npu_allocator_wrap (GST_NPU_ALLOCATOR (self->allocator), slab, 0,
           npu_buffer_size (slab), free_record, record));
   gst_buffer_set_size (*buffer, self->size);
-  GST_BUFFER_FLAG_UNSET (*buffer, GST_BUFFER_FLAG_TAG_MEMORY);
   return GST_FLOW_OK;
 }
 
 /* --------------------------------------------------- acquire, release */
 
-/* A buffer of the inner pool. That pool's reference in the buffer becomes ours
- * until it returns, since the buffer now says that it is of this pool. */
+/* A buffer of the inner pool. GstBufferPool makes it say that it is of this
+ * pool; the inner one's reference is kept for it until it returns. */
 static GstFlowReturn
 acquire_apart (GstNpuRingPool * self, GstBuffer ** buffer,
     GstBufferPoolAcquireParams * params)
@@ -157,10 +188,18 @@ acquire_apart (GstNpuRingPool * self, GstBuffer ** buffer,
       gst_buffer_pool_acquire_buffer (self->apart, buffer, params);
 
   if (flow == GST_FLOW_OK) {
-    (*buffer)->pool = NULL;
+    gst_mini_object_set_qdata (GST_MINI_OBJECT_CAST (*buffer), apart_quark,
+        self->apart, NULL);
     g_atomic_int_inc (&self->detached);
   }
   return flow;
+}
+
+static void
+release_apart (GstNpuRingPool * self, GstBuffer * buffer)
+{
+  buffer->pool = self->apart;
+  gst_buffer_pool_release_buffer (self->apart, buffer);
 }
 
 static GstFlowReturn
@@ -177,7 +216,7 @@ gst_npu_ring_pool_acquire_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   if (flow != GST_FLOW_OK)
     return flow;
   memory = gst_buffer_peek_memory (*buffer, 0);
-  record = gst_npu_memory_get_user_data (GST_NPU_MEMORY_CAST (memory));
+  record = record_of (*buffer);
   if (npu_ring_lease (self->ring, self->frames, &record->lease) != NPU_OK) {
     parent->release_buffer (pool, *buffer);
     *buffer = NULL;
@@ -185,29 +224,41 @@ gst_npu_ring_pool_acquire_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   }
   g_atomic_int_set (&record->leased, TRUE);
   g_atomic_int_set (&record->taken, FALSE);
+  GST_MINI_OBJECT_FLAG_UNSET (memory, GST_MEMORY_FLAG_READONLY);
   gst_memory_resize (memory, (gssize) record->lease.offset -
       (gssize) memory->offset, self->size);
   return GST_FLOW_OK;
+}
+
+/* Whether @buffer alone has its memory: no other buffer, no part of it, and
+ * nobody who took a reference, which GstBufferPool would not see. */
+static gboolean
+owns_memory (GstBuffer * buffer)
+{
+  return gst_buffer_is_all_memory_writable (buffer)
+      && GST_MINI_OBJECT_REFCOUNT_VALUE (gst_buffer_peek_memory (buffer, 0)) ==
+      1;
 }
 
 static void
 gst_npu_ring_pool_release_buffer (GstBufferPool * pool, GstBuffer * buffer)
 {
   GstNpuRingPool *self = GST_NPU_RING_POOL (pool);
-  GstMemory *memory = gst_buffer_n_memory (buffer) == 1 ?
-      gst_buffer_peek_memory (buffer, 0) : NULL;
-  Record *record = memory ? record_of (memory, self->ring) : NULL;
+  Record *record;
 
-  if (memory && !record) {
-    buffer->pool = self->apart;
-    gst_buffer_pool_release_buffer (self->apart, buffer);
+  if (gst_mini_object_get_qdata (GST_MINI_OBJECT_CAST (buffer), apart_quark)) {
+    release_apart (self, buffer);
     return;
   }
-  /* somebody else may hold the memory; then the buffer is given up, and the
-   * lease ends with the memory */
-  if (record && gst_buffer_is_all_memory_writable (buffer)) {
-    gst_npu_memory_forget_transfers (GST_NPU_MEMORY_CAST (memory));
+  record = record_of (buffer);
+  if (record && owns_memory (buffer)) {
+    gst_npu_memory_forget_transfers (GST_NPU_MEMORY_CAST
+        (gst_buffer_peek_memory (buffer, 0)));
     end_lease (record);
+  } else {
+    /* the lease ends with the memory; with this flag the buffer goes */
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+    g_atomic_int_inc (&self->given_up);
   }
   GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->release_buffer
       (pool, buffer);
@@ -217,17 +268,24 @@ gboolean
 gst_npu_ring_pool_take_lease (NpuFrameRing * ring, GstBuffer * buffer,
     gpointer lease)
 {
-  GstMemory *memory = gst_buffer_n_memory (buffer) == 1 ?
-      gst_buffer_peek_memory (buffer, 0) : NULL;
-  Record *record = memory && !memory->parent ? record_of (memory, ring) : NULL;
+  Record *record;
+  GstMemory *memory;
 
-  if (!record || record->ring != ring
-      || !g_atomic_int_get (&record->leased)
-      || memory->offset != record->lease.offset
-      || memory->size / (npu_ring_bands (ring) * sizeof (gfloat)) >
-      record->lease.frames
+  g_return_val_if_fail (ring != NULL && lease != NULL, FALSE);
+  g_return_val_if_fail (GST_IS_BUFFER (buffer), FALSE);
+
+  record = record_of (buffer);
+  if (!record || record->ring != ring || !g_atomic_int_get (&record->leased))
+    return FALSE;
+  memory = gst_buffer_peek_memory (buffer, 0);
+  if (memory->offset != record->lease.offset
+      || memory->size > record->lease.frames * frame_size (ring)
       || !g_atomic_int_compare_and_exchange (&record->taken, FALSE, TRUE))
     return FALSE;
+  /* Whoever else has the buffer may get it for himself when the caller is done
+   * with it, but the ring reads the frames until it has no use for them. */
+  g_atomic_int_or ((guint *) & GST_MINI_OBJECT_FLAGS (memory),
+      GST_MEMORY_FLAG_READONLY);
   *(NpuRingLease *) lease = record->lease;
   return TRUE;
 }
@@ -235,7 +293,17 @@ gst_npu_ring_pool_take_lease (NpuFrameRing * ring, GstBuffer * buffer,
 guint64
 gst_npu_ring_pool_get_detached (GstNpuRingPool * pool)
 {
+  g_return_val_if_fail (GST_IS_NPU_RING_POOL (pool), 0);
+
   return g_atomic_int_get (&pool->detached);
+}
+
+guint64
+gst_npu_ring_pool_get_given_up (GstNpuRingPool * pool)
+{
+  g_return_val_if_fail (GST_IS_NPU_RING_POOL (pool), 0);
+
+  return g_atomic_int_get (&pool->given_up);
 }
 
 /* --------------------------------------------------------------- object */
@@ -247,7 +315,6 @@ gst_npu_ring_pool_finalize (GObject * object)
 
   gst_clear_object (&self->apart);
   gst_clear_object (&self->allocator);
-  gst_clear_object (&self->device);
   npu_ring_unref (self->ring);
   G_OBJECT_CLASS (gst_npu_ring_pool_parent_class)->finalize (object);
 }
@@ -261,6 +328,8 @@ gst_npu_ring_pool_class_init (GstNpuRingPoolClass * class)
   pool_class->set_config = gst_npu_ring_pool_set_config;
   pool_class->start = gst_npu_ring_pool_start;
   pool_class->stop = gst_npu_ring_pool_stop;
+  pool_class->flush_start = gst_npu_ring_pool_flush_start;
+  pool_class->flush_stop = gst_npu_ring_pool_flush_stop;
   pool_class->alloc_buffer = gst_npu_ring_pool_alloc_buffer;
   pool_class->acquire_buffer = gst_npu_ring_pool_acquire_buffer;
   pool_class->release_buffer = gst_npu_ring_pool_release_buffer;
@@ -279,7 +348,6 @@ gst_npu_ring_pool_new (GstNpuDevice * device, NpuFrameRing * ring, guint cover)
   g_return_val_if_fail (GST_IS_NPU_DEVICE (device) && ring, NULL);
   self = g_object_new (GST_TYPE_NPU_RING_POOL, NULL);
   gst_object_ref_sink (self);
-  self->device = gst_object_ref (device);
   self->allocator = gst_npu_allocator_new (device);
   self->apart = gst_npu_buffer_pool_new (device);
   self->ring = npu_ring_ref (ring);

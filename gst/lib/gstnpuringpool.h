@@ -23,14 +23,22 @@ G_DECLARE_FINAL_TYPE (GstNpuRingPool, gst_npu_ring_pool, GST, NPU_RING_POOL,
 
 /**
  * gst_npu_ring_pool_new:
- * @ring: of @device; a reference is taken
+ * @device: whose memory @ring is
+ * @ring: a reference is taken
  * @cover: frames that buffers on their way to the ring hold together at least
  *
- * A pool whose buffers are consecutive ranges of @ring, of as many frames as
- * its configuration's size says. There are as many buffers as @cover needs,
- * and two more, whatever the configuration asks for; they are made when the
- * pool becomes active. Where the next range is still held by somebody, memory
- * apart from the ring is handed out.
+ * A pool whose buffers are ranges of @ring, of as many frames as the size in
+ * its configuration needs: it is rounded up to whole frames, and refused above
+ * half the ring's capacity. There are as many buffers as @cover needs, and two
+ * more, whatever the configuration asks for; they are made when the pool
+ * becomes active. Each has one #GstNpuMemory, and no other is made as long as
+ * consumers give buffers back.
+ *
+ * Where no range can be leased a buffer with memory apart from the ring is
+ * handed out, and counted. A range stays leased until nobody has the buffer's
+ * memory or a part of it. A buffer that returns while somebody has is given up
+ * and made anew. Buffers that are out when the pool becomes inactive stay
+ * valid.
  *
  * Returns: (transfer full): the pool
  */
@@ -45,8 +53,10 @@ GstBufferPool *gst_npu_ring_pool_new (GstNpuDevice * device,
  * @lease: (out): of type NpuRingLease; where in @ring the frames lie
  *
  * Asks whether @buffer's frames lie in @ring and were not taken yet; then they
- * are, and are to be committed. A copy of the buffer's header does not matter,
- * as long as it has the very same memory.
+ * are, and are to be committed before @buffer is given up. A copy of the
+ * buffer's header does not matter, as long as it has the very same memory, from
+ * its beginning on. The memory can be read, but not be written any more, by
+ * anybody.
  *
  * Returns: %FALSE when the frames have to be copied
  */
@@ -56,11 +66,22 @@ gboolean gst_npu_ring_pool_take_lease (NpuFrameRing * ring,
 
 /**
  * gst_npu_ring_pool_get_detached:
+ * @pool: a pool
  *
  * Returns: how many buffers apart from the ring were handed out; any thread
  */
 GST_NPU_API
 guint64 gst_npu_ring_pool_get_detached (GstNpuRingPool * pool);
+
+/**
+ * gst_npu_ring_pool_get_given_up:
+ * @pool: a pool
+ *
+ * Returns: how many buffers came back while somebody kept their memory; any
+ *     thread
+ */
+GST_NPU_API
+guint64 gst_npu_ring_pool_get_given_up (GstNpuRingPool * pool);
 
 G_END_DECLS
 
