@@ -240,28 +240,42 @@ owns_memory (GstBuffer * buffer)
       1;
 }
 
+static gboolean
+is_apart (GstBuffer * buffer)
+{
+  return gst_mini_object_get_qdata (GST_MINI_OBJECT_CAST (buffer),
+      apart_quark) != NULL;
+}
+
+/* Before GstBufferPool makes the memory show the slab's beginning, which must
+ * not happen to one that somebody else looks at. */
 static void
-gst_npu_ring_pool_release_buffer (GstBufferPool * pool, GstBuffer * buffer)
+gst_npu_ring_pool_reset_buffer (GstBufferPool * pool, GstBuffer * buffer)
 {
   GstNpuRingPool *self = GST_NPU_RING_POOL (pool);
-  Record *record;
+  Record *record = record_of (buffer);
 
-  if (gst_mini_object_get_qdata (GST_MINI_OBJECT_CAST (buffer), apart_quark)) {
-    release_apart (self, buffer);
-    return;
-  }
-  record = record_of (buffer);
   if (record && owns_memory (buffer)) {
     gst_npu_memory_forget_transfers (GST_NPU_MEMORY_CAST
         (gst_buffer_peek_memory (buffer, 0)));
     end_lease (record);
-  } else {
-    /* the lease ends with the memory; with this flag the buffer goes */
+  } else if (!is_apart (buffer)) {
+    /* the lease ends with the memory; with this flag the buffer is given up */
     GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
     g_atomic_int_inc (&self->given_up);
   }
-  GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->release_buffer
-      (pool, buffer);
+  GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->reset_buffer (pool,
+      buffer);
+}
+
+static void
+gst_npu_ring_pool_release_buffer (GstBufferPool * pool, GstBuffer * buffer)
+{
+  if (is_apart (buffer))
+    release_apart (GST_NPU_RING_POOL (pool), buffer);
+  else
+    GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->release_buffer
+        (pool, buffer);
 }
 
 gboolean
@@ -332,6 +346,7 @@ gst_npu_ring_pool_class_init (GstNpuRingPoolClass * class)
   pool_class->flush_stop = gst_npu_ring_pool_flush_stop;
   pool_class->alloc_buffer = gst_npu_ring_pool_alloc_buffer;
   pool_class->acquire_buffer = gst_npu_ring_pool_acquire_buffer;
+  pool_class->reset_buffer = gst_npu_ring_pool_reset_buffer;
   pool_class->release_buffer = gst_npu_ring_pool_release_buffer;
 }
 

@@ -1,0 +1,906 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The pool over a ring of frames: buffers lie in the ring, nothing is made or
+ * copied as long as consumers give them back, and what a consumer keeps stays
+ * as it is, however it keeps it.
+ */
+#include "lib-fixture.h"
+
+#include "pipeline/ring.h"
+
+#include <string.h>
+
+#define BANDS 80
+#define FRAME (BANDS * sizeof (gfloat))
+#define CAPACITY 400
+#define FRAMES 10
+#define SIZE (FRAMES * FRAME)
+#define COVER 40
+#define BUFFERS (COVER / FRAMES + 2)
+
+/* Leases of FRAMES frames that a ring nobody uses has. */
+#define LEASES (2 * CAPACITY / FRAMES)
+
+static GstNpuDevice *device;
+static NpuFrameRing *ring;
+static GstBufferPool *pool;
+
+static GstBufferPool *
+open_pool_over_ring (gsize size)
+{
+  GstBufferPool *opened = gst_npu_ring_pool_new (device, ring, COVER);
+  GstStructure *config = gst_buffer_pool_get_config (opened);
+
+  gst_buffer_pool_config_set_params (config, NULL, size, 0, 0);
+  fail_unless (gst_buffer_pool_set_config (opened, config));
+  fail_unless (gst_buffer_pool_set_active (opened, TRUE));
+  return opened;
+}
+
+static void
+open_ring (gint number)
+{
+  device = lib_device_open (number);
+  fail_unless_equals_int (npu_ring_create (gst_npu_device_get_handle (device),
+          BANDS, CAPACITY, &ring, NULL), NPU_OK);
+  pool = open_pool_over_ring (SIZE);
+}
+
+/* Takes every lease that is left, and gives all back; returns how many. */
+static guint
+leases_left (void)
+{
+  NpuRingLease leases[LEASES + 1];
+  guint count = 0;
+
+  while (count <= LEASES
+      && npu_ring_lease (ring, FRAMES, &leases[count]) == NPU_OK)
+    count++;
+  for (guint i = 0; i < count; i++)
+    npu_ring_release (ring, &leases[i]);
+  return count;
+}
+
+/* Fails where a lease or a reference was left behind. */
+static void
+close_ring (void)
+{
+  npu_ring_trim (ring, npu_ring_newest (ring));
+  fail_unless_equals_int (leases_left (), LEASES);
+  fail_unless (gst_buffer_pool_set_active (pool, FALSE));
+  ASSERT_OBJECT_REFCOUNT (pool, "pool", 1);
+  gst_object_unref (pool);
+  npu_ring_unref (ring);
+  ASSERT_OBJECT_REFCOUNT (device, "device", 1);
+  gst_object_unref (device);
+}
+
+static GstBuffer *
+acquire (void)
+{
+  GstBufferPoolAcquireParams params = {
+    .flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT,
+  };
+  GstBuffer *buffer = NULL;
+
+  fail_unless_equals_int (gst_buffer_pool_acquire_buffer (pool, &buffer,
+          &params), GST_FLOW_OK);
+  fail_unless_equals_uint64 (gst_buffer_get_size (buffer), SIZE);
+  return buffer;
+}
+
+/* Every value of its frames is @value. */
+static GstBuffer *
+acquire_filled (gfloat value)
+{
+  GstBuffer *buffer = acquire ();
+  GstMapInfo map;
+
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+  for (guint i = 0; i < FRAMES * BANDS; i++)
+    ((gfloat *) map.data)[i] = value;
+  gst_buffer_unmap (buffer, &map);
+  return buffer;
+}
+
+static void
+assert_values (GstMemory * memory, gfloat value)
+{
+  GstMapInfo map;
+
+  fail_unless (gst_memory_map (memory, &map, GST_MAP_READ));
+  for (guint i = 0; i < map.size / sizeof (gfloat); i++)
+    fail_unless (((gfloat *) map.data)[i] == value,
+        "value %u is %g, not %g", i, ((gfloat *) map.data)[i], value);
+  gst_memory_unmap (memory, &map);
+}
+
+/* What the encoder does with a buffer. */
+static gboolean
+commit (GstBuffer * buffer)
+{
+  NpuRingLease lease;
+
+  if (!gst_npu_ring_pool_take_lease (ring, buffer, &lease))
+    return FALSE;
+  fail_unless_equals_int (npu_ring_commit (ring, &lease, 0,
+          gst_buffer_get_size (buffer) / FRAME),
+      gst_buffer_get_size (buffer) / FRAME);
+  return TRUE;
+}
+
+static gboolean
+lies_in_ring (GstBuffer * buffer)
+{
+  return gst_npu_memory_get_buffer (GST_NPU_MEMORY_CAST (gst_buffer_peek_memory
+          (buffer, 0))) == npu_ring_slab (ring);
+}
+
+/* Puts more through the ring than it has room for. */
+static void
+put_through (gfloat value)
+{
+  for (guint i = 0; i < 3 * LEASES; i++) {
+    GstBuffer *buffer = acquire_filled (value);
+
+    fail_unless (commit (buffer));
+    npu_ring_trim (ring, npu_ring_newest (ring));
+    gst_buffer_unref (buffer);
+  }
+}
+
+static GstNpuMemoryCounts
+pool_counts (void)
+{
+  GstStructure *config = gst_buffer_pool_get_config (pool);
+  GstAllocator *allocator = NULL;
+
+  gst_buffer_pool_config_get_allocator (config, &allocator, NULL);
+  gst_structure_free (config);
+  return lib_counts (allocator);
+}
+
+static guint64
+given_up (void)
+{
+  return gst_npu_ring_pool_get_given_up (GST_NPU_RING_POOL (pool));
+}
+
+static guint64
+detached (void)
+{
+  return gst_npu_ring_pool_get_detached (GST_NPU_RING_POOL (pool));
+}
+
+/* ------------------------------------------------------------ in place */
+
+GST_START_TEST (buffers_are_ranges_of_the_slab_one_behind_another)
+{
+  GstBuffer *out[BUFFERS];
+
+  open_ring (__i__);
+  for (guint i = 0; i < BUFFERS; i++) {
+    GstNpuMemory *memory;
+
+    out[i] = acquire ();
+    fail_unless (lies_in_ring (out[i]));
+    memory = GST_NPU_MEMORY_CAST (gst_buffer_peek_memory (out[i], 0));
+    fail_unless_equals_uint64 (gst_npu_memory_get_offset (memory), i * SIZE);
+  }
+  for (guint i = 0; i < BUFFERS; i++)
+    gst_buffer_unref (out[i]);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (frames_written_into_a_buffer_are_in_the_ring_without_a_copy)
+{
+  NpuRingStatistics statistics;
+  GstBuffer *buffer;
+  NpuView views[2];
+  const gfloat *values;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-1.5f);
+  fail_unless (commit (buffer));
+  gst_buffer_unref (buffer);
+  fail_unless_equals_uint64 (npu_ring_newest (ring), FRAMES);
+  fail_unless_equals_int (npu_ring_view (ring, 0, FRAMES, views), NPU_OK);
+  fail_unless_equals_int (views[0].rows, FRAMES);
+  values = (const gfloat *) ((const guint8 *) npu_buffer_host (views[0].
+          buffer) + views[0].offset);
+  for (guint i = 0; i < FRAMES * BANDS; i++)
+    fail_unless (values[i] == -1.5f);
+  npu_ring_statistics (ring, &statistics);
+  fail_unless_equals_uint64 (statistics.frames_in_place, FRAMES);
+  fail_unless_equals_uint64 (statistics.frames_copied, 0);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (the_steady_state_makes_no_memory_and_copies_nothing)
+{
+  NpuRingStatistics statistics;
+  GstNpuMemoryCounts before, after;
+
+  open_ring (__i__);
+  before = pool_counts ();
+  fail_unless_equals_uint64 (before.wrapped, BUFFERS);
+  put_through (-1);
+  put_through (-2);
+  after = pool_counts ();
+  npu_ring_statistics (ring, &statistics);
+  fail_unless_equals_uint64 (after.wrapped, before.wrapped);
+  fail_unless_equals_uint64 (after.live, before.live);
+  fail_unless_equals_uint64 (after.allocated, 0);
+  fail_unless_equals_uint64 (after.shared, 0);
+  fail_unless_equals_uint64 (after.uploads + after.downloads, 0);
+  fail_unless_equals_uint64 (statistics.frames_copied, 0);
+  fail_unless_equals_uint64 (detached (), 0);
+  fail_unless_equals_uint64 (given_up (), 0);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_shorter_last_buffer_is_taken_too)
+{
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-3);
+  gst_buffer_resize (buffer, 0, 3 * FRAME);
+  fail_unless (commit (buffer));
+  fail_unless_equals_uint64 (npu_ring_newest (ring), 3);
+  gst_buffer_unref (buffer);
+  /* and the next one has its whole size */
+  for (guint i = 0; i < BUFFERS; i++)
+    gst_buffer_unref (acquire ());
+  fail_unless_equals_uint64 (given_up (), 0);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_copied_header_with_the_same_memory_is_taken)
+{
+  GstBuffer *buffer, *copy;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-4);
+  copy = gst_buffer_copy (buffer);
+  gst_buffer_unref (buffer);
+  fail_unless (commit (copy));
+  assert_values (gst_buffer_peek_memory (copy, 0), -4);
+  put_through (-5);
+  assert_values (gst_buffer_peek_memory (copy, 0), -4);
+  gst_buffer_unref (copy);
+  fail_unless_equals_uint64 (given_up (), 1);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_copied_header_that_goes_first_costs_no_buffer)
+{
+  GstNpuMemoryCounts before;
+
+  open_ring (__i__);
+  before = pool_counts ();
+  for (guint i = 0; i < LEASES; i++) {
+    GstBuffer *buffer = acquire_filled (-4), *copy = gst_buffer_copy (buffer);
+
+    fail_unless (commit (copy));
+    npu_ring_trim (ring, npu_ring_newest (ring));
+    gst_buffer_unref (copy);
+    gst_buffer_unref (buffer);
+  }
+  fail_unless_equals_uint64 (pool_counts ().wrapped, before.wrapped);
+  fail_unless_equals_uint64 (given_up (), 0);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+/* --------------------------------------------------- what is not taken */
+
+GST_START_TEST (frames_are_taken_once)
+{
+  GstBuffer *buffer, *copy;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-1);
+  copy = gst_buffer_copy (buffer);
+  fail_unless (commit (buffer));
+  fail_if (commit (buffer));
+  fail_if (commit (copy));
+  gst_buffer_unref (buffer);
+  gst_buffer_unref (copy);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_that_begins_later_is_not_taken)
+{
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-1);
+  gst_buffer_resize (buffer, FRAME, SIZE - FRAME);
+  fail_if (commit (buffer));
+  gst_buffer_unref (buffer);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (parts_and_other_memory_are_not_taken)
+{
+  GstBuffer *buffer, *part, *system;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-1);
+  part = gst_buffer_copy_region (buffer, GST_BUFFER_COPY_MEMORY, 0,
+      2 * FRAME);
+  fail_if (commit (part));
+  gst_buffer_unref (part);
+  part = gst_buffer_copy_deep (buffer);
+  fail_if (commit (part));
+  gst_buffer_unref (part);
+  system = gst_buffer_new_allocate (NULL, SIZE, NULL);
+  fail_if (commit (system));
+  gst_buffer_append (buffer, system);
+  fail_if (commit (buffer));
+  gst_buffer_unref (buffer);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (what_lies_in_another_ring_is_not_taken)
+{
+  NpuFrameRing *other;
+  NpuRingLease lease;
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  fail_unless_equals_int (npu_ring_create (gst_npu_device_get_handle (device),
+          BANDS, CAPACITY, &other, NULL), NPU_OK);
+  buffer = acquire_filled (-1);
+  fail_if (gst_npu_ring_pool_take_lease (other, buffer, &lease));
+  gst_buffer_unref (buffer);
+  npu_ring_unref (other);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (the_slab_wrapped_by_somebody_else_is_not_taken)
+{
+  GstBuffer *buffer = gst_buffer_new ();
+  GstAllocator *allocator;
+  gint data = 7;
+
+  open_ring (__i__);
+  allocator = gst_npu_allocator_new (device);
+  gst_buffer_append_memory (buffer, gst_npu_allocator_wrap (GST_NPU_ALLOCATOR
+          (allocator), npu_ring_slab (ring), 0, SIZE, NULL, &data));
+  fail_if (commit (buffer));
+  gst_buffer_unref (buffer);
+  gst_object_unref (allocator);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_of_another_pool_over_the_ring_is_taken)
+{
+  GstBufferPool *older;
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-1);
+  older = pool;
+  pool = open_pool_over_ring (SIZE);
+  gst_buffer_pool_set_active (older, FALSE);
+  gst_object_unref (older);
+  fail_unless (commit (buffer));
+  gst_buffer_unref (buffer);
+  put_through (-2);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+/* ----------------------------------------------------- what is kept */
+
+GST_START_TEST (memory_kept_by_a_reference_stays_as_it_is)
+{
+  GstBuffer *buffer;
+  GstMemory *kept;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-6);
+  fail_unless (commit (buffer));
+  kept = gst_buffer_get_memory (buffer, 0);
+  gst_buffer_unref (buffer);
+  fail_unless_equals_uint64 (given_up (), 1);
+  npu_ring_trim (ring, npu_ring_newest (ring));
+  fail_unless_equals_int (leases_left (), LEASES - 1);
+  put_through (-7);
+  assert_values (kept, -6);
+  gst_memory_unref (kept);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (memory_kept_by_a_part_stays_as_it_is)
+{
+  GstBuffer *buffer;
+  GstMemory *kept;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-6);
+  fail_unless (commit (buffer));
+  kept = gst_memory_share (gst_buffer_peek_memory (buffer, 0), FRAME, FRAME);
+  gst_buffer_unref (buffer);
+  fail_unless_equals_uint64 (given_up (), 1);
+  npu_ring_trim (ring, npu_ring_newest (ring));
+  fail_unless_equals_int (leases_left (), LEASES - 1);
+  put_through (-7);
+  assert_values (kept, -6);
+  gst_memory_unref (kept);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_pool_makes_up_for_every_buffer_that_is_lost)
+{
+  GstMemory *kept[LEASES / 2];
+
+  open_ring (__i__);
+  for (guint i = 0; i < G_N_ELEMENTS (kept); i++) {
+    GstBuffer *buffer = acquire_filled (i);
+
+    kept[i] = gst_buffer_get_memory (buffer, 0);
+    gst_buffer_unref (buffer);
+  }
+  fail_unless_equals_uint64 (given_up (), G_N_ELEMENTS (kept));
+  put_through (-7);
+  fail_unless_equals_uint64 (detached (), 0);
+  for (guint i = 0; i < G_N_ELEMENTS (kept); i++) {
+    assert_values (kept[i], i);
+    gst_memory_unref (kept[i]);
+  }
+  close_ring ();
+}
+
+GST_END_TEST;
+
+/* As an element behind a tee might that works in place. */
+GST_START_TEST (nobody_writes_frames_that_the_ring_has)
+{
+  GstBuffer *buffer;
+  NpuView views[2];
+  GstMapInfo map;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-1);
+  fail_unless (commit (buffer));
+  /* the encoder is done with the buffer, somebody else alone has it */
+  fail_unless (gst_buffer_is_writable (buffer));
+  fail_if (gst_memory_map (gst_buffer_peek_memory (buffer, 0), &map,
+          GST_MAP_WRITE));
+  fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READWRITE));
+  memset (map.data, 0, map.size);
+  gst_buffer_unmap (buffer, &map);
+  gst_buffer_unref (buffer);
+
+  fail_unless_equals_int (npu_ring_view (ring, 0, FRAMES, views), NPU_OK);
+  fail_unless (*(const gfloat *) ((const guint8 *) npu_buffer_host (views[0].
+              buffer) + views[0].offset) == -1.0f);
+  put_through (-2);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (what_was_pending_on_a_buffer_is_not_moved_for_the_next)
+{
+  GstBuffer *buffer;
+  GstMapInfo map;
+
+  open_ring (__i__);
+  for (guint i = 0; i < 2 * LEASES; i++) {
+    buffer = acquire ();
+    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+    gst_buffer_unmap (buffer, &map);
+    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE | GST_MAP_NPU));
+    gst_buffer_unmap (buffer, &map);
+    gst_buffer_unref (buffer);
+  }
+  fail_unless_equals_uint64 (pool_counts ().downloads, 0);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (buffers_that_are_out_outlive_pool_and_ring)
+{
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  buffer = acquire_filled (-6);
+  fail_unless (commit (buffer));
+  gst_buffer_pool_set_active (pool, FALSE);
+  gst_object_unref (pool);
+  npu_ring_unref (ring);
+  assert_values (gst_buffer_peek_memory (buffer, 0), -6);
+  gst_buffer_unref (buffer);
+  ASSERT_OBJECT_REFCOUNT (device, "device", 1);
+  gst_object_unref (device);
+}
+
+GST_END_TEST;
+
+/* ------------------------------------------------------------- detached */
+
+/* All that is left, so that the pool gets none. */
+static guint
+hold_leases (NpuRingLease * leases)
+{
+  guint count = 0;
+
+  while (count <= LEASES
+      && npu_ring_lease (ring, FRAMES, &leases[count]) == NPU_OK)
+    count++;
+  return count;
+}
+
+static void
+release_leases (const NpuRingLease * leases, guint count)
+{
+  for (guint i = 0; i < count; i++)
+    npu_ring_release (ring, &leases[i]);
+}
+
+GST_START_TEST (a_buffer_apart_is_handed_out_while_the_ring_has_no_range)
+{
+  NpuRingLease leases[LEASES + 1];
+  GstBuffer *buffer;
+  guint count;
+
+  open_ring (__i__);
+  count = hold_leases (leases);
+  buffer = acquire_filled (-1);
+  fail_if (lies_in_ring (buffer));
+  fail_unless (buffer->pool == pool);
+  fail_unless_equals_uint64 (detached (), 1);
+  fail_if (commit (buffer));
+  assert_values (gst_buffer_peek_memory (buffer, 0), -1);
+  gst_buffer_unref (buffer);
+  release_leases (leases, count);
+  buffer = acquire ();
+  fail_unless (lies_in_ring (buffer));
+  gst_buffer_unref (buffer);
+  fail_unless_equals_uint64 (detached (), 1);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (buffers_apart_are_used_again)
+{
+  NpuRingLease leases[LEASES + 1];
+  GstMemory *memory = NULL;
+  guint count;
+
+  open_ring (__i__);
+  count = hold_leases (leases);
+  for (guint i = 0; i < 10; i++) {
+    GstBuffer *buffer = acquire ();
+
+    fail_unless (!memory || gst_buffer_peek_memory (buffer, 0) == memory);
+    memory = gst_buffer_peek_memory (buffer, 0);
+    gst_buffer_unref (buffer);
+  }
+  fail_unless_equals_uint64 (detached (), 10);
+  fail_unless_equals_uint64 (given_up (), 0);
+  release_leases (leases, count);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_apart_that_lost_its_memory_goes_where_it_came_from)
+{
+  NpuRingLease leases[LEASES + 1];
+  GstBuffer *buffer;
+  guint count;
+
+  open_ring (__i__);
+  count = hold_leases (leases);
+  buffer = acquire ();
+  gst_buffer_remove_all_memory (buffer);
+  gst_buffer_unref (buffer);
+  buffer = acquire ();
+  gst_buffer_append_memory (buffer, gst_allocator_alloc (NULL, 8, NULL));
+  gst_buffer_unref (buffer);
+  for (guint i = 0; i < BUFFERS; i++)
+    gst_buffer_unref (acquire ());
+  release_leases (leases, count);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_that_lost_its_memory_ends_its_lease)
+{
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  buffer = acquire ();
+  gst_buffer_replace_all_memory (buffer, gst_allocator_alloc (NULL, SIZE,
+          NULL));
+  fail_unless_equals_int (leases_left (), LEASES);
+  gst_buffer_unref (buffer);
+  buffer = acquire ();
+  fail_unless (lies_in_ring (buffer));
+  gst_buffer_unref (buffer);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+/* -------------------------------------------------------------- limits */
+
+GST_START_TEST (a_pool_that_has_given_all_out_says_so)
+{
+  GstBufferPoolAcquireParams params = {
+    .flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT,
+  };
+  GstBuffer *out[BUFFERS], *none = NULL;
+
+  open_ring (__i__);
+  for (guint i = 0; i < BUFFERS; i++)
+    out[i] = acquire ();
+  fail_unless_equals_int (gst_buffer_pool_acquire_buffer (pool, &none,
+          &params), GST_FLOW_EOS);
+  for (guint i = 0; i < BUFFERS; i++)
+    gst_buffer_unref (out[i]);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+static gpointer
+acquire_waiting (gpointer data)
+{
+  GstBuffer *buffer = NULL;
+  GstFlowReturn flow = gst_buffer_pool_acquire_buffer (pool, &buffer, NULL);
+
+  gst_clear_buffer (&buffer);
+  return GINT_TO_POINTER (flow);
+}
+
+/* Flushes while a thread waits for one buffer more than there are. */
+static void
+flush_waiting (void)
+{
+  GstBuffer *out[BUFFERS];
+  GThread *thread;
+
+  for (guint i = 0; i < BUFFERS; i++)
+    out[i] = acquire ();
+  thread = g_thread_new ("waits", acquire_waiting, NULL);
+  g_usleep (20 * G_TIME_SPAN_MILLISECOND);
+  gst_buffer_pool_set_flushing (pool, TRUE);
+  fail_unless_equals_int (GPOINTER_TO_INT (g_thread_join (thread)),
+      GST_FLOW_FLUSHING);
+  gst_buffer_pool_set_flushing (pool, FALSE);
+  for (guint i = 0; i < BUFFERS; i++)
+    gst_buffer_unref (out[i]);
+  gst_buffer_unref (acquire ());
+}
+
+GST_START_TEST (a_flush_ends_the_wait_for_a_buffer)
+{
+  open_ring (__i__);
+  flush_waiting ();
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_flush_ends_the_wait_for_a_buffer_apart)
+{
+  NpuRingLease leases[LEASES + 1];
+  guint count;
+
+  open_ring (__i__);
+  count = hold_leases (leases);
+  flush_waiting ();
+  release_leases (leases, count);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_size_between_frames_is_rounded_up)
+{
+  GstStructure *config;
+  GstBuffer *buffer;
+  guint size;
+
+  open_ring (__i__);
+  gst_buffer_pool_set_active (pool, FALSE);
+  gst_object_unref (pool);
+  pool = open_pool_over_ring (SIZE - FRAME + 4);
+  config = gst_buffer_pool_get_config (pool);
+  gst_buffer_pool_config_get_params (config, NULL, &size, NULL, NULL);
+  gst_structure_free (config);
+  fail_unless_equals_uint64 (size, SIZE);
+  buffer = acquire_filled (-1);
+  fail_unless (commit (buffer));
+  gst_buffer_unref (buffer);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (more_frames_than_half_the_ring_are_refused)
+{
+  GstBufferPool *large;
+  GstStructure *config;
+
+  open_ring (__i__);
+  large = gst_npu_ring_pool_new (device, ring, COVER);
+  config = gst_buffer_pool_get_config (large);
+  gst_buffer_pool_config_set_params (config, NULL, (CAPACITY / 2 + 1) * FRAME,
+      0, 0);
+  fail_if (gst_buffer_pool_set_config (large, config));
+  gst_object_unref (large);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_pool_starts_again_while_a_buffer_is_out)
+{
+  GstBuffer *buffer;
+
+  open_ring (__i__);
+  buffer = acquire ();
+  gst_buffer_pool_set_active (pool, FALSE);
+  fail_unless (gst_buffer_pool_set_active (pool, TRUE));
+  put_through (-1);
+  gst_buffer_unref (buffer);
+  put_through (-2);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+/* ------------------------------------------------------------- threads */
+
+#define THREAD_ROUNDS 3000
+#define KEPT 16
+
+/* A branch that keeps some of what it gets in every way there is, and looks at
+ * it again before it gives it back: a buffer's first value never changes. */
+static gpointer
+keep_some (gpointer data)
+{
+  GAsyncQueue *queue = data;
+  GstMemory *kept[KEPT] = { NULL };
+  gfloat values[KEPT] = { 0 };
+  guint round = 0;
+  GstBuffer *buffer;
+
+  while ((buffer = g_async_queue_pop (queue)) != (gpointer) queue) {
+    guint i = round++ % KEPT;
+    GstMapInfo map;
+
+    if (kept[i]) {
+      assert_values (kept[i], values[i]);
+      gst_memory_unref (kept[i]);
+      kept[i] = NULL;
+    }
+    gst_buffer_map (buffer, &map, GST_MAP_READ);
+    values[i] = *(const gfloat *) map.data;
+    gst_buffer_unmap (buffer, &map);
+    if (round % 3 == 0)
+      kept[i] = gst_buffer_get_memory (buffer, 0);
+    else if (round % 5 == 0)
+      kept[i] = gst_memory_share (gst_buffer_peek_memory (buffer, 0), 0, -1);
+    gst_buffer_unref (buffer);
+  }
+  for (guint i = 0; i < KEPT; i++)
+    if (kept[i])
+      gst_memory_unref (kept[i]);
+  return NULL;
+}
+
+GST_START_TEST (threads_that_keep_some_buffers_see_them_unchanged)
+{
+  GAsyncQueue *queue = g_async_queue_new ();
+  GThread *thread;
+
+  open_ring (__i__);
+  thread = g_thread_new ("keeps", keep_some, queue);
+  for (guint i = 0; i < THREAD_ROUNDS; i++) {
+    GstBuffer *buffer = NULL;
+    GstMapInfo map;
+
+    fail_unless_equals_int (gst_buffer_pool_acquire_buffer (pool, &buffer,
+            NULL), GST_FLOW_OK);
+    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE));
+    for (guint j = 0; j < FRAMES * BANDS; j++)
+      ((gfloat *) map.data)[j] = i;
+    gst_buffer_unmap (buffer, &map);
+    g_async_queue_push (queue, gst_buffer_ref (buffer));
+    commit (buffer);
+    npu_ring_trim (ring, npu_ring_newest (ring));
+    gst_buffer_unref (buffer);
+  }
+  g_async_queue_push (queue, queue);
+  g_thread_join (thread);
+  fail_unless (given_up () > 0);
+  g_async_queue_unref (queue);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+static Suite *
+lib_ring_pool_suite (void)
+{
+  Suite *suite = suite_create ("lib-ring-pool");
+  TCase *tests = tcase_create ("every device");
+  gint devices = lib_device_count ();
+
+  suite_add_tcase (suite, tests);
+#define ADD(test) tcase_add_loop_test (tests, test, 0, devices)
+  ADD (buffers_are_ranges_of_the_slab_one_behind_another);
+  ADD (frames_written_into_a_buffer_are_in_the_ring_without_a_copy);
+  ADD (the_steady_state_makes_no_memory_and_copies_nothing);
+  ADD (a_shorter_last_buffer_is_taken_too);
+  ADD (a_copied_header_with_the_same_memory_is_taken);
+  ADD (a_copied_header_that_goes_first_costs_no_buffer);
+
+  ADD (frames_are_taken_once);
+  ADD (a_buffer_that_begins_later_is_not_taken);
+  ADD (parts_and_other_memory_are_not_taken);
+  ADD (what_lies_in_another_ring_is_not_taken);
+  ADD (the_slab_wrapped_by_somebody_else_is_not_taken);
+  ADD (a_buffer_of_another_pool_over_the_ring_is_taken);
+
+  ADD (memory_kept_by_a_reference_stays_as_it_is);
+  ADD (memory_kept_by_a_part_stays_as_it_is);
+  ADD (a_pool_makes_up_for_every_buffer_that_is_lost);
+  ADD (nobody_writes_frames_that_the_ring_has);
+  ADD (what_was_pending_on_a_buffer_is_not_moved_for_the_next);
+  ADD (buffers_that_are_out_outlive_pool_and_ring);
+
+  ADD (a_buffer_apart_is_handed_out_while_the_ring_has_no_range);
+  ADD (buffers_apart_are_used_again);
+  ADD (a_buffer_apart_that_lost_its_memory_goes_where_it_came_from);
+  ADD (a_buffer_that_lost_its_memory_ends_its_lease);
+
+  ADD (a_pool_that_has_given_all_out_says_so);
+  ADD (a_flush_ends_the_wait_for_a_buffer);
+  ADD (a_flush_ends_the_wait_for_a_buffer_apart);
+  ADD (a_size_between_frames_is_rounded_up);
+  ADD (more_frames_than_half_the_ring_are_refused);
+  ADD (a_pool_starts_again_while_a_buffer_is_out);
+  ADD (threads_that_keep_some_buffers_see_them_unchanged);
+#undef ADD
+  return suite;
+}
+
+GST_CHECK_MAIN (lib_ring_pool);
