@@ -788,7 +788,7 @@ GST_END_TEST;
 
 /* ------------------------------------------------------------- threads */
 
-#define THREAD_ROUNDS 3000
+#define THREAD_ROUNDS 600
 #define KEPT 16
 
 /* A branch that keeps some of what it gets in every way there is, and looks at
