@@ -147,16 +147,20 @@ root_of (GstMemory * memory)
   return memory->parent ? memory->parent : memory;
 }
 
-/* Atomic, since others look at the flags of a memory without our lock. */
+/* For atomic use, since threads that share a memory look at its flags. */
+static guint *
+flags_of (GstMemory * memory)
+{
+  return (guint *) & GST_MINI_OBJECT_FLAGS (memory);
+}
+
 static void
 set_flag (GstMemory * memory, GstNpuMemoryTransfer flag, gboolean set)
 {
-  guint *flags = (guint *) & GST_MINI_OBJECT_FLAGS (memory);
-
   if (set)
-    g_atomic_int_or (flags, flag);
+    g_atomic_int_or (flags_of (memory), flag);
   else
-    g_atomic_int_and (flags, ~(guint) flag);
+    g_atomic_int_and (flags_of (memory), ~(guint) flag);
 }
 
 /* With the lock held. */
@@ -404,8 +408,9 @@ gst_npu_memory_share (GstMemory * memory, gssize offset, gssize size)
   if (size == -1)
     size = memory->size - offset;
   part->priv = GST_NPU_MEMORY_CAST (memory)->priv;
-  gst_memory_init (GST_MEMORY_CAST (part), (GST_MINI_OBJECT_FLAGS (memory)
-          & ~TRANSFER_FLAGS) | GST_MEMORY_FLAG_READONLY, memory->allocator,
+  gst_memory_init (GST_MEMORY_CAST (part),
+      (g_atomic_int_get (flags_of (memory)) & ~TRANSFER_FLAGS)
+      | GST_MEMORY_FLAG_READONLY, memory->allocator,
       root_of (memory), memory->maxsize, memory->align,
       memory->offset + offset, size);
   COUNT (self, shared);
@@ -440,12 +445,13 @@ gst_npu_memory_copy (GstMemory * memory, gssize offset, gssize size)
   return copy;
 }
 
+/* Both are parts of one memory: GStreamer has looked. */
 static gboolean
 gst_npu_memory_is_span (GstMemory * a, GstMemory * b, gsize * offset)
 {
   if (offset)
     *offset = a->offset - a->parent->offset;
-  return a->parent == b->parent && a->offset + a->size == b->offset;
+  return a->offset + a->size == b->offset;
 }
 
 /* ----------------------------------------------------------- allocator */

@@ -202,6 +202,17 @@ release_apart (GstNpuRingPool * self, GstBuffer * buffer)
   gst_buffer_pool_release_buffer (self->apart, buffer);
 }
 
+/* Nobody else has @memory. What lies behind the range is not its owner's. */
+static void
+show_lease (GstNpuRingPool * self, GstMemory * memory,
+    const NpuRingLease * lease)
+{
+  memory->maxsize = lease->offset + self->size;
+  gst_memory_resize (memory, (gssize) lease->offset -
+      (gssize) memory->offset, self->size);
+  GST_MINI_OBJECT_FLAG_UNSET (memory, GST_MEMORY_FLAG_READONLY);
+}
+
 static GstFlowReturn
 gst_npu_ring_pool_acquire_buffer (GstBufferPool * pool, GstBuffer ** buffer,
     GstBufferPoolAcquireParams * params)
@@ -224,9 +235,7 @@ gst_npu_ring_pool_acquire_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   }
   g_atomic_int_set (&record->leased, TRUE);
   g_atomic_int_set (&record->taken, FALSE);
-  GST_MINI_OBJECT_FLAG_UNSET (memory, GST_MEMORY_FLAG_READONLY);
-  gst_memory_resize (memory, (gssize) record->lease.offset -
-      (gssize) memory->offset, self->size);
+  show_lease (self, memory, &record->lease);
   return GST_FLOW_OK;
 }
 
@@ -293,7 +302,6 @@ gst_npu_ring_pool_take_lease (NpuFrameRing * ring, GstBuffer * buffer,
     return FALSE;
   memory = gst_buffer_peek_memory (buffer, 0);
   if (memory->offset != record->lease.offset
-      || memory->size > record->lease.frames * frame_size (ring)
       || !g_atomic_int_compare_and_exchange (&record->taken, FALSE, TRUE))
     return FALSE;
   /* Whoever else has the buffer may get it for himself when the caller is done

@@ -83,10 +83,10 @@ device_user_class_init (DeviceUserClass * class)
 }
 
 static void
-add_pad (DeviceUser * self, GstStaticPadTemplate * template)
+add_pad (DeviceUser * self, GstStaticPadTemplate * template,
+    const gchar * name)
 {
-  GstPad *pad = gst_pad_new_from_static_template (template,
-      template->name_template);
+  GstPad *pad = gst_pad_new_from_static_template (template, name);
 
   gst_pad_set_query_function (pad, device_user_pad_query);
   gst_element_add_pad (GST_ELEMENT (self), pad);
@@ -95,8 +95,8 @@ add_pad (DeviceUser * self, GstStaticPadTemplate * template)
 static void
 device_user_init (DeviceUser * self)
 {
-  add_pad (self, &sink_template);
-  add_pad (self, &src_template);
+  add_pad (self, &sink_template, "sink");
+  add_pad (self, &src_template, "src");
 }
 
 static DeviceUser *
@@ -312,6 +312,27 @@ GST_START_TEST (a_neighbour_that_does_not_fit_does_not_hide_one_that_does)
 
 GST_END_TEST;
 
+GST_START_TEST (every_neighbour_downstream_is_asked)
+{
+  DeviceUser *a = new_free_user ("emu"), *b = new_free_user ("cpu");
+  DeviceUser *c = new_free_user ("emu");
+
+  add_pad (a, &src_template, "src2");
+  fail_unless (gst_element_link_pads (GST_ELEMENT (a), "src",
+          GST_ELEMENT (b), "sink"));
+  fail_unless (gst_element_link_pads (GST_ELEMENT (a), "src2",
+          GST_ELEMENT (c), "sink"));
+  set_state (b, GST_STATE_READY);
+  set_state (c, GST_STATE_READY);
+  set_state (a, GST_STATE_READY);
+  fail_unless (a->device == c->device);
+  free_user (a);
+  free_user (b);
+  free_user (c);
+}
+
+GST_END_TEST;
+
 GST_START_TEST (pipelines_share_the_device_that_the_application_sets)
 {
   GstNpuDevice *device = lib_device_open (__i__);
@@ -497,6 +518,7 @@ lib_device_suite (void)
   ADD (contexts, neighbours_share_one_device_in_both_directions);
   tcase_add_test (contexts,
       a_neighbour_that_does_not_fit_does_not_hide_one_that_does);
+  tcase_add_test (contexts, every_neighbour_downstream_is_asked);
   ADD (contexts, pipelines_share_the_device_that_the_application_sets);
   ADD (contexts, an_application_answers_when_it_is_asked);
   tcase_add_test (contexts, a_device_of_another_name_is_not_taken);

@@ -194,6 +194,28 @@ GST_START_TEST (buffers_are_ranges_of_the_slab_one_behind_another)
 
 GST_END_TEST;
 
+GST_START_TEST (a_buffer_does_not_reach_into_the_next)
+{
+  GstBuffer *out[BUFFERS];
+  GstMapInfo map;
+
+  open_ring (__i__);
+  for (guint round = 0; round < LEASES; round++) {
+    for (guint i = 0; i < BUFFERS; i++) {
+      out[i] = acquire ();
+      fail_unless (gst_buffer_map (out[i], &map, GST_MAP_WRITE));
+      fail_unless_equals_uint64 (map.size, SIZE);
+      fail_unless_equals_uint64 (map.maxsize, SIZE);
+      gst_buffer_unmap (out[i], &map);
+    }
+    for (guint i = 0; i < BUFFERS; i++)
+      gst_buffer_unref (out[i]);
+  }
+  close_ring ();
+}
+
+GST_END_TEST;
+
 GST_START_TEST (frames_written_into_a_buffer_are_in_the_ring_without_a_copy)
 {
   NpuRingStatistics statistics;
@@ -516,7 +538,8 @@ GST_START_TEST (what_was_pending_on_a_buffer_is_not_moved_for_the_next)
   GstMapInfo map;
 
   open_ring (__i__);
-  for (guint i = 0; i < 2 * LEASES; i++) {
+  /* every buffer comes to every range */
+  for (guint i = 0; i < BUFFERS * LEASES; i++) {
     buffer = acquire ();
     fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
     gst_buffer_unmap (buffer, &map);
@@ -790,6 +813,7 @@ GST_END_TEST;
 
 #define THREAD_ROUNDS 600
 #define KEPT 16
+#define WAIT (60 * G_USEC_PER_SEC)
 
 /* A branch that keeps some of what it gets in every way there is, and looks at
  * it again before it gives it back: a buffer's first value never changes. */
@@ -802,10 +826,12 @@ keep_some (gpointer data)
   guint round = 0;
   GstBuffer *buffer;
 
-  while ((buffer = g_async_queue_pop (queue)) != (gpointer) queue) {
+  while ((buffer = g_async_queue_timeout_pop (queue, WAIT)) !=
+      (gpointer) queue) {
     guint i = round++ % KEPT;
     GstMapInfo map;
 
+    fail_unless (buffer != NULL, "nothing came");
     if (kept[i]) {
       assert_values (kept[i], values[i]);
       gst_memory_unref (kept[i]);
@@ -867,6 +893,7 @@ lib_ring_pool_suite (void)
   suite_add_tcase (suite, tests);
 #define ADD(test) tcase_add_loop_test (tests, test, 0, devices)
   ADD (buffers_are_ranges_of_the_slab_one_behind_another);
+  ADD (a_buffer_does_not_reach_into_the_next);
   ADD (frames_written_into_a_buffer_are_in_the_ring_without_a_copy);
   ADD (the_steady_state_makes_no_memory_and_copies_nothing);
   ADD (a_shorter_last_buffer_is_taken_too);
