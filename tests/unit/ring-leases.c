@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -581,8 +582,10 @@ END_TEST
 
 /* ------------------------------------------------------------ threads */
 
-#define THREAD_FRAMES 60000
-#define HELD 12
+#define THREAD_FRAMES 20000
+#define THREAD_CAPACITY 200
+#define THREAD_WINDOW 50
+#define HELD 40
 
 typedef struct
 {
@@ -622,17 +625,23 @@ produce (void *user)
     uint32_t size = 1 + (uint32_t) number % 7, done = 0;
     NpuRingLease taken;
 
+    if (size > THREAD_FRAMES - number)
+      size = (uint32_t) (THREAD_FRAMES - number);
     if (npu_ring_lease (shared->ring, size, &taken) == NPU_OK) {
       write_lease (shared->ring, &taken, number);
-      while (done < size)
+      while (done < size) {
         done += npu_ring_commit (shared->ring, &taken, done, size - done);
+        if (done < size)
+          sched_yield ();
+      }
       hand_over (shared, &taken, number);
     } else {
       float row[BANDS];
 
       size = 1;
       fill_row (row, value_of (number));
-      while (npu_ring_push (shared->ring, row, 1) == 0);
+      while (npu_ring_push (shared->ring, row, 1) == 0)
+        sched_yield ();
     }
     number += size;
   }
@@ -667,6 +676,8 @@ hold (void *user)
         atomic_fetch_add (&shared->wrong, 1);
     if (chosen.frames > 0)
       npu_ring_release (shared->ring, &chosen);
+    else
+      sched_yield ();
   }
   return NULL;
 }
@@ -677,17 +688,20 @@ consume (void *user)
   Shared *shared = user;
   uint64_t first = 0;
 
-  while (first + 20 <= THREAD_FRAMES) {
+  while (first + THREAD_WINDOW <= THREAD_FRAMES) {
     NpuView views[2];
 
-    if (npu_ring_newest (shared->ring) < first + 20)
+    if (npu_ring_newest (shared->ring) < first + THREAD_WINDOW) {
+      sched_yield ();
       continue;
-    if (npu_ring_view (shared->ring, first, 20, views) != NPU_OK
-        || npu_ring_upload (shared->ring, first + 20, NULL) != NPU_OK
-        || !device_has (views, first)
-        || npu_ring_peak (shared->ring, first, 20) < value_of (first))
+    }
+    if (npu_ring_view (shared->ring, first, THREAD_WINDOW, views) != NPU_OK
+        || npu_ring_upload (shared->ring, first + THREAD_WINDOW,
+            NULL) != NPU_OK || !device_has (views, first)
+        || npu_ring_peak (shared->ring, first,
+            THREAD_WINDOW) < value_of (first))
       atomic_fetch_add (&shared->wrong, 1);
-    first += 1 + first % 13;
+    first += 1 + first % 23;
     npu_ring_trim (shared->ring, first);
   }
   /* whoever is left has a place for what comes */
@@ -697,7 +711,7 @@ consume (void *user)
 
 START_TEST (a_producer_a_consumer_and_a_holder_share_a_ring)
 {
-  Shared shared = { .ring = make_ring (40) };
+  Shared shared = { .ring = make_ring (THREAD_CAPACITY) };
   pthread_t threads[3];
 
   pthread_mutex_init (&shared.lock, NULL);
