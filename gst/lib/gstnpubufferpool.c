@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A GstBufferPool over the core's pool of device buffers: configure, start and
- * alloc_buffer, the rest is GstBufferPool's.
+ * A GstBufferPool over the core's pool of device buffers: configure, start,
+ * alloc_buffer, and a reset that knows memory which is held beyond its buffer.
  */
 #include "gstnpubufferpool.h"
 
@@ -117,6 +117,23 @@ gst_npu_buffer_pool_alloc_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   return GST_FLOW_OK;
 }
 
+/* Memory that somebody holds beyond its buffer is neither to be moved nor to be
+ * written again: the flag makes GstBufferPool leave it and give the buffer up.
+ */
+static void
+gst_npu_buffer_pool_reset_buffer (GstBufferPool * pool, GstBuffer * buffer)
+{
+  gboolean unshared = gst_buffer_n_memory (buffer) == 1
+      && gst_npu_memory_is_unshared (gst_buffer_peek_memory (buffer, 0));
+
+  if (!unshared)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+  GST_BUFFER_POOL_CLASS (gst_npu_buffer_pool_parent_class)->reset_buffer
+      (pool, buffer);
+  if (!unshared)
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+}
+
 static void
 gst_npu_buffer_pool_finalize (GObject * object)
 {
@@ -137,6 +154,7 @@ gst_npu_buffer_pool_class_init (GstNpuBufferPoolClass * class)
   pool_class->set_config = gst_npu_buffer_pool_set_config;
   pool_class->start = gst_npu_buffer_pool_start;
   pool_class->alloc_buffer = gst_npu_buffer_pool_alloc_buffer;
+  pool_class->reset_buffer = gst_npu_buffer_pool_reset_buffer;
 }
 
 static void

@@ -190,6 +190,23 @@ gst_npu_ring_pool_acquire_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   return GST_FLOW_OK;
 }
 
+/* As GstNpuBufferPool does; and the memory of a buffer that comes back has to
+ * show its range until the lease ends. */
+static void
+gst_npu_ring_pool_reset_buffer (GstBufferPool * pool, GstBuffer * buffer)
+{
+  gboolean unshared = gst_buffer_n_memory (buffer) == 1
+      && gst_npu_memory_is_unshared (gst_buffer_peek_memory (buffer, 0));
+
+  GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+  GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->reset_buffer
+      (pool, buffer);
+  if (unshared)
+    GST_BUFFER_FLAG_UNSET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+  else
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+}
+
 static void
 gst_npu_ring_pool_release_buffer (GstBufferPool * pool, GstBuffer * buffer)
 {
@@ -203,12 +220,12 @@ gst_npu_ring_pool_release_buffer (GstBufferPool * pool, GstBuffer * buffer)
     gst_buffer_pool_release_buffer (self->apart, buffer);
     return;
   }
-  /* somebody else may hold the memory; then the buffer is given up, and the
-   * lease ends with the memory */
-  if (record && gst_buffer_is_all_memory_writable (buffer)) {
+  if (record && gst_npu_memory_is_unshared (memory)) {
     gst_npu_memory_forget_transfers (GST_NPU_MEMORY_CAST (memory));
     end_lease (record);
   }
+  /* else somebody holds the memory: the buffer is given up, and the lease ends
+   * with the memory */
   GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->release_buffer
       (pool, buffer);
 }
@@ -263,6 +280,7 @@ gst_npu_ring_pool_class_init (GstNpuRingPoolClass * class)
   pool_class->stop = gst_npu_ring_pool_stop;
   pool_class->alloc_buffer = gst_npu_ring_pool_alloc_buffer;
   pool_class->acquire_buffer = gst_npu_ring_pool_acquire_buffer;
+  pool_class->reset_buffer = gst_npu_ring_pool_reset_buffer;
   pool_class->release_buffer = gst_npu_ring_pool_release_buffer;
 }
 

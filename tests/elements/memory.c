@@ -264,7 +264,7 @@ GST_START_TEST (a_pool_has_its_minimum_and_grows_to_its_maximum)
 {
   GstNpuDevice *device = open_device (names[__i__]);
   GstBufferPool *pool = gst_npu_buffer_pool_new (device);
-  GstBuffer *buffers[4];
+  GstBuffer *taken[4];
   guint64 allocated, grown;
 
   activate (pool, 640, 2, 4);
@@ -272,12 +272,12 @@ GST_START_TEST (a_pool_has_its_minimum_and_grows_to_its_maximum)
       &grown);
   fail_unless_equals_uint64 (allocated, 2);
   for (guint round = 0; round < 50; round++) {
-    buffers[0] = acquire (pool);
-    fail_unless (gst_buffer_n_memory (buffers[0]) == 1
-        && gst_is_npu_memory (gst_buffer_peek_memory (buffers[0], 0)));
-    fail_unless_equals_uint64 (gst_buffer_get_size (buffers[0]), 640);
-    gst_buffer_set_size (buffers[0], 64);
-    gst_buffer_unref (buffers[0]);
+    taken[0] = acquire (pool);
+    fail_unless (gst_buffer_n_memory (taken[0]) == 1
+        && gst_is_npu_memory (gst_buffer_peek_memory (taken[0], 0)));
+    fail_unless_equals_uint64 (gst_buffer_get_size (taken[0]), 640);
+    gst_buffer_set_size (taken[0], 64);
+    gst_buffer_unref (taken[0]);
   }
   gst_npu_buffer_pool_get_counts (GST_NPU_BUFFER_POOL (pool), &allocated,
       &grown);
@@ -285,7 +285,7 @@ GST_START_TEST (a_pool_has_its_minimum_and_grows_to_its_maximum)
   fail_unless_equals_uint64 (grown, 0);
 
   for (guint i = 0; i < 4; i++)
-    fail_unless ((buffers[i] = acquire (pool)) != NULL);
+    fail_unless ((taken[i] = acquire (pool)) != NULL);
   fail_unless (acquire (pool) == NULL);
   gst_npu_buffer_pool_get_counts (GST_NPU_BUFFER_POOL (pool), &allocated,
       &grown);
@@ -293,10 +293,10 @@ GST_START_TEST (a_pool_has_its_minimum_and_grows_to_its_maximum)
   fail_unless_equals_uint64 (grown, 2);
   gst_object_unref (device);
   fail_unless (gst_buffer_pool_set_active (pool, FALSE));
-  /* buffers outlive their pool */
-  gst_buffer_memset (buffers[0], 0, 5, 640);
+  /* taken outlive their pool */
+  gst_buffer_memset (taken[0], 0, 5, 640);
   for (guint i = 0; i < 4; i++)
-    gst_buffer_unref (buffers[i]);
+    gst_buffer_unref (taken[i]);
   gst_object_unref (pool);
 }
 GST_END_TEST;

@@ -147,7 +147,7 @@ GST_START_TEST (live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two)
   }
   /* a tenth of a hop with each window */
   fail_unless (stat_of (live[0].stats, "lag") >
-      HOP + (windows - 4) * HOP / 10);
+      (guint64) (HOP + (windows - 4) * HOP / 10));
   fail_unless (stat_of (live[0].stats, "stalls") > 0);
   fail_unless_equals_uint64 (stat_of (live[1].stats, "windows"), windows);
   fail_unless (stat_of (live[1].stats, "worst-lag") < HOP);
