@@ -76,6 +76,22 @@ stats_of (GstElement * pipeline)
   return stats;
 }
 
+static guint
+warnings_of (GstElement * pipeline)
+{
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message;
+  guint warnings = 0;
+
+  while ((message = gst_bus_pop_filtered (bus,
+              GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_QOS))) {
+    gst_message_unref (message);
+    warnings++;
+  }
+  gst_object_unref (bus);
+  return warnings;
+}
+
 /* Until the end of the stream; counts warnings, fails on errors. */
 static guint
 run_to_the_end (GstElement * pipeline)
@@ -112,13 +128,13 @@ listen (gpointer data)
       "rate=16000,channels=1 ! npumel ! npuencoder name=encoder model=builtin "
       "device=emu device-options=" LIVE_COSTS " overload=block depth=%u "
       "window=%" G_GUINT64_FORMAT " hop=%" G_GUINT64_FORMAT " ! fakesink",
-      SECONDS * 10, live->depth % 2, live->depth, HOP, HOP);
+      SECONDS * 10 + 100, live->depth % 2, live->depth, HOP, HOP);
 
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
-  /* the last window is still on its way */
-  g_usleep ((SECONDS + 2) * G_USEC_PER_SEC);
+  /* the last window is still on its way then */
+  g_usleep (SECONDS * G_USEC_PER_SEC + 2600 * 1000);
   live->stats = stats_of (pipeline);
-  live->warnings = run_to_the_end (pipeline);
+  live->warnings = warnings_of (pipeline);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
   return NULL;
@@ -139,15 +155,16 @@ GST_START_TEST (live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two)
         stat_of (live[i].stats, "lag") / 1e9,
         stat_of (live[i].stats, "worst-lag") / 1e9,
         (guint) stat_of (live[i].stats, "stalls"));
-    fail_unless_equals_uint64 (stat_of (live[i].stats, "frames"),
-        SECONDS * 100);
+    fail_unless (stat_of (live[i].stats, "frames") >= SECONDS * 100 + 200);
+    fail_unless_equals_uint64 (stat_of (live[i].stats, "frames-in-place"),
+        stat_of (live[i].stats, "frames"));
     fail_unless_equals_uint64 (stat_of (live[i].stats, "copies"), 0);
     fail_unless_equals_uint64 (stat_of (live[i].stats, "frames-lost"), 0);
     fail_unless_equals_int (live[i].warnings, 0);
   }
   /* a tenth of a hop with each window */
   fail_unless (stat_of (live[0].stats, "lag") >
-      (guint64) (HOP + (windows - 4) * HOP / 10));
+      HOP + (stat_of (live[0].stats, "windows") - 4) * (guint64) HOP / 10);
   fail_unless (stat_of (live[0].stats, "stalls") > 0);
   fail_unless_equals_uint64 (stat_of (live[1].stats, "windows"), windows);
   fail_unless (stat_of (live[1].stats, "worst-lag") < HOP);
@@ -255,7 +272,8 @@ listen_overloaded (const gchar * options, const gchar * overload,
     message = gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND,
         GST_MESSAGE_QOS | GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
     fail_unless (message != NULL, "the stream does not end");
-    fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR);
+    fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR, "%" GST_PTR_FORMAT,
+        message);
     if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
       break;
     note_message (message, said);
