@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * A GstBufferPool over the core's pool of device buffers: configure, start and
- * alloc_buffer, the rest is GstBufferPool's.
+ * A GstBufferPool over the core's pool of device buffers: configure, start,
+ * alloc_buffer, and a reset that knows memory which is held beyond its buffer.
  */
 #include "gstnpubufferpool.h"
 
@@ -139,6 +139,24 @@ gst_npu_buffer_pool_alloc_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   return GST_FLOW_OK;
 }
 
+/* Memory that somebody holds beyond its buffer is neither to be moved nor to be
+ * written again: the flag makes GstBufferPool leave it and give the buffer up.
+ */
+static void
+gst_npu_buffer_pool_reset_buffer (GstBufferPool * pool, GstBuffer * buffer)
+{
+  GstMemory *memory = gst_buffer_n_memory (buffer) == 1 ?
+      gst_buffer_peek_memory (buffer, 0) : NULL;
+
+  if (memory && gst_is_npu_memory (memory)
+      && gst_npu_memory_is_unshared (memory))
+    gst_npu_memory_forget_transfers (GST_NPU_MEMORY_CAST (memory));
+  else
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+  GST_BUFFER_POOL_CLASS (gst_npu_buffer_pool_parent_class)->reset_buffer
+      (pool, buffer);
+}
+
 static void
 gst_npu_buffer_pool_finalize (GObject * object)
 {
@@ -159,6 +177,7 @@ gst_npu_buffer_pool_class_init (GstNpuBufferPoolClass * class)
   pool_class->set_config = gst_npu_buffer_pool_set_config;
   pool_class->start = gst_npu_buffer_pool_start;
   pool_class->alloc_buffer = gst_npu_buffer_pool_alloc_buffer;
+  pool_class->reset_buffer = gst_npu_buffer_pool_reset_buffer;
 }
 
 static void

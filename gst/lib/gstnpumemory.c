@@ -518,6 +518,13 @@ gst_is_npu_memory (GstMemory * memory)
   return memory && GST_IS_NPU_ALLOCATOR (memory->allocator);
 }
 
+gboolean
+gst_npu_memory_is_unshared (GstMemory * memory)
+{
+  return !memory->parent && GST_MINI_OBJECT_REFCOUNT_VALUE (memory) == 1
+      && gst_memory_is_writable (memory);
+}
+
 NpuBuffer *
 gst_npu_memory_get_buffer (GstNpuMemory * memory)
 {

@@ -153,6 +153,16 @@ GST_NPU_API
 gboolean gst_is_npu_memory (GstMemory * memory);
 
 /**
+ * gst_npu_memory_is_unshared:
+ * @memory: any memory
+ *
+ * Returns: whether @memory is no part of another one, and nobody has it, or a
+ *     part of it, but the one who asks
+ */
+GST_NPU_API
+gboolean gst_npu_memory_is_unshared (GstMemory * memory);
+
+/**
  * gst_npu_memory_get_buffer:
  * @memory: device memory
  *

@@ -8,6 +8,7 @@
 
 #define MODEL_EVENT "GstNpuModel"
 #define WINDOW_DONE_EVENT "GstNpuWindowDone"
+#define WINDOW_SENT_EVENT "GstNpuWindowSent"
 #define DRIVEN_QUERY "GstNpuDriven"
 
 static gpointer
@@ -82,6 +83,26 @@ gst_npu_event_parse_window_done (GstEvent * event, guint64 * id,
   structure = gst_event_get_structure (event);
   return gst_structure_get_uint64 (structure, "window-id", id)
       && gst_structure_get_uint64 (structure, "next-sample", next_sample);
+}
+
+GstEvent *
+gst_npu_event_new_window_sent (guint64 id)
+{
+  return gst_event_new_custom (GST_EVENT_CUSTOM_DOWNSTREAM,
+      gst_structure_new (WINDOW_SENT_EVENT, "window-id", G_TYPE_UINT64, id,
+          NULL));
+}
+
+gboolean
+gst_npu_event_parse_window_sent (GstEvent * event, guint64 * id)
+{
+  g_return_val_if_fail (GST_IS_EVENT (event), FALSE);
+  g_return_val_if_fail (id != NULL, FALSE);
+
+  return GST_EVENT_TYPE (event) == GST_EVENT_CUSTOM_DOWNSTREAM
+      && gst_event_has_name (event, WINDOW_SENT_EVENT)
+      && gst_structure_get_uint64 (gst_event_get_structure (event),
+      "window-id", id);
 }
 
 GstQuery *

@@ -76,6 +76,29 @@ gboolean gst_npu_event_parse_window_done (GstEvent * event, guint64 * id,
     guint64 * next_sample);
 
 /**
+ * gst_npu_event_new_window_sent:
+ * @id: the window, as its #GstNpuWindow says
+ *
+ * Sent downstream by an encoder that is driven, behind each window. Serialized:
+ * a decoder that gets it without the window knows that somebody dropped the
+ * window, and answers for it.
+ *
+ * Returns: (transfer full): an event "GstNpuWindowSent"
+ */
+GST_NPU_API
+GstEvent *gst_npu_event_new_window_sent (guint64 id);
+
+/**
+ * gst_npu_event_parse_window_sent:
+ * @event: any event
+ * @id: (out): the window
+ *
+ * Returns: %FALSE when @event is of another kind
+ */
+GST_NPU_API
+gboolean gst_npu_event_parse_window_sent (GstEvent * event, guint64 * id);
+
+/**
  * gst_npu_query_new_driven:
  *
  * Asks downstream whether an element is going to answer every window with

@@ -239,16 +239,6 @@ gst_npu_ring_pool_acquire_buffer (GstBufferPool * pool, GstBuffer ** buffer,
   return GST_FLOW_OK;
 }
 
-/* Whether @buffer alone has its memory: no other buffer, no part of it, and
- * nobody who took a reference, which GstBufferPool would not see. */
-static gboolean
-owns_memory (GstBuffer * buffer)
-{
-  return gst_buffer_is_all_memory_writable (buffer)
-      && GST_MINI_OBJECT_REFCOUNT_VALUE (gst_buffer_peek_memory (buffer, 0)) ==
-      1;
-}
-
 static gboolean
 is_apart (GstBuffer * buffer)
 {
@@ -257,21 +247,22 @@ is_apart (GstBuffer * buffer)
 }
 
 /* Before GstBufferPool makes the memory show the slab's beginning, which must
- * not happen to one that somebody else looks at. */
+ * not happen to one that somebody else looks at. With the flag it does not, and
+ * the buffer is given up; then the lease ends with the memory. */
 static void
 gst_npu_ring_pool_reset_buffer (GstBufferPool * pool, GstBuffer * buffer)
 {
   GstNpuRingPool *self = GST_NPU_RING_POOL (pool);
   Record *record = record_of (buffer);
 
-  if (record && owns_memory (buffer)) {
+  if (gst_buffer_n_memory (buffer) != 1 || (!record && !is_apart (buffer))
+      || !gst_npu_memory_is_unshared (gst_buffer_peek_memory (buffer, 0))) {
+    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
+    g_atomic_int_inc (&self->given_up);
+  } else if (record) {
     gst_npu_memory_forget_transfers (GST_NPU_MEMORY_CAST
         (gst_buffer_peek_memory (buffer, 0)));
     end_lease (record);
-  } else if (!is_apart (buffer)) {
-    /* the lease ends with the memory; with this flag the buffer is given up */
-    GST_BUFFER_FLAG_SET (buffer, GST_BUFFER_FLAG_TAG_MEMORY);
-    g_atomic_int_inc (&self->given_up);
   }
   GST_BUFFER_POOL_CLASS (gst_npu_ring_pool_parent_class)->reset_buffer (pool,
       buffer);

@@ -155,6 +155,7 @@ start (GstNpuDecoder * self)
   self->width = 0;
   self->position = GST_CLOCK_TIME_NONE;
   self->next_sample = 0;
+  self->seen_window = G_MAXUINT64;
   self->sent_caps = FALSE;
 }
 
@@ -337,7 +338,7 @@ gst_npu_decoder_init (GstNpuDecoder * self)
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, gst_npu_decoder_chain);
-  gst_pad_set_event_function (self->sinkpad, gst_npu_decoder_sink_event);
+  gst_pad_set_event_full_function (self->sinkpad, gst_npu_decoder_sink_event);
   gst_pad_set_query_function (self->sinkpad, gst_npu_decoder_sink_query);
   /* caps that do not fit get in, to be refused with a message */
   GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);

@@ -68,13 +68,14 @@ struct _GstNpuDecoder
   GstSegment segment;
   GstClockTime position;        /* up to here text and gaps were sent */
   guint64 next_sample;          /* of the last answer */
+  guint64 seen_window;          /* id of the last window that came */
   gboolean sent_caps;
 };
 
 GstFlowReturn gst_npu_decoder_chain (GstPad * pad, GstObject * parent,
     GstBuffer * states);
-gboolean gst_npu_decoder_sink_event (GstPad * pad, GstObject * parent,
-    GstEvent * event);
+GstFlowReturn gst_npu_decoder_sink_event (GstPad * pad,
+    GstObject * parent, GstEvent * event);
 gboolean gst_npu_decoder_sink_query (GstPad * pad, GstObject * parent,
     GstQuery * query);
 

@@ -11,6 +11,7 @@
 
 #include "gstnpucaps.h"
 #include "gstnpuerror.h"
+#include "gstnpusegment.h"
 #include "pipeline/timeline.h"
 #include "pipeline/windows.h"
 
@@ -318,6 +319,18 @@ answer (GstNpuDecoder * self, const GstNpuWindow * window, guint next)
   return next_sample;
 }
 
+/* The encoder has sent window @id. If it got lost on the way, it is done with:
+ * the encoder would wait for ever. */
+static void
+miss_window (GstNpuDecoder * self, guint64 id)
+{
+  if (self->seen_window == id)
+    return;
+  GST_DEBUG_OBJECT (self, "window %" G_GUINT64_FORMAT " never came", id);
+  gst_pad_push_event (self->sinkpad,
+      gst_npu_event_new_window_done (id, G_MAXUINT64));
+}
+
 static GstFlowReturn
 decode_states (GstNpuDecoder * self, GstBuffer * states,
     const GstNpuWindow * window)
@@ -370,8 +383,11 @@ gst_npu_decoder_chain (GstPad * pad, GstObject * parent, GstBuffer * states)
 {
   GstNpuDecoder *self = GST_NPU_DECODER (parent);
   GstNpuWindowMeta *meta = gst_buffer_get_npu_window_meta (states);
-  GstFlowReturn flow = prepare (self, states, meta);
+  GstFlowReturn flow;
 
+  if (meta)
+    self->seen_window = meta->window.id;
+  flow = prepare (self, states, meta);
   if (flow == GST_FLOW_OK)
     flow = decode_states (self, states, &meta->window);
   gst_buffer_unref (states);
@@ -430,19 +446,6 @@ start_stream (GstNpuDecoder * self, GstEvent * event)
   return TRUE;
 }
 
-/* Whether @segment only says more about the segment that is playing: it comes
- * again, or its end or the duration have become known. */
-static gboolean
-is_update (GstNpuDecoder * self, const GstSegment * segment)
-{
-  GstSegment same = *segment;
-
-  same.stop = self->segment.stop;
-  same.duration = self->segment.duration;
-  same.position = self->segment.position;
-  return gst_segment_is_equal (&same, &self->segment);
-}
-
 static gboolean
 start_segment (GstNpuDecoder * self, GstEvent * event)
 {
@@ -457,7 +460,7 @@ start_segment (GstNpuDecoder * self, GstEvent * event)
     return FALSE;
   }
   if (!GST_CLOCK_TIME_IS_VALID (self->position)
-      || !is_update (self, segment)) {
+      || !gst_npu_segment_is_update (&self->segment, segment)) {
     self->position = segment->start;
     self->next_sample = 0;
   }
@@ -528,12 +531,13 @@ forward_gap (GstNpuDecoder * self, GstEvent * event)
   return TRUE;
 }
 
-gboolean
-gst_npu_decoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+static gboolean
+take_event (GstPad * pad, GstObject * parent, GstEvent * event)
 {
   GstNpuDecoder *self = GST_NPU_DECODER (parent);
   NpuModel *model;
   gboolean result;
+  guint64 window;
 
   GST_LOG_OBJECT (self, "got %" GST_PTR_FORMAT, event);
   switch (GST_EVENT_TYPE (event)) {
@@ -564,9 +568,25 @@ gst_npu_decoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
       result = load_model (self, model);
       gst_event_unref (event);
       return result;
+    case GST_EVENT_CUSTOM_DOWNSTREAM:
+      if (gst_npu_event_parse_window_sent (event, &window)) {
+        miss_window (self, window);
+        gst_event_unref (event);
+        return TRUE;
+      }
+      return gst_pad_event_default (pad, parent, event);
     default:
       return gst_pad_event_default (pad, parent, event);
   }
+}
+
+GstFlowReturn
+gst_npu_decoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+{
+  GstEventType type = GST_EVENT_TYPE (event);
+
+  return gst_npu_event_flow (GST_NPU_DECODER (parent)->srcpad, type,
+      take_event (pad, parent, event));
 }
 
 gboolean

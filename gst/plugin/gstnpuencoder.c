@@ -516,7 +516,7 @@ gst_npu_encoder_init (GstNpuEncoder * self)
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, gst_npu_encoder_chain);
-  gst_pad_set_event_function (self->sinkpad, gst_npu_encoder_sink_event);
+  gst_pad_set_event_full_function (self->sinkpad, gst_npu_encoder_sink_event);
   gst_pad_set_query_function (self->sinkpad, gst_npu_encoder_sink_query);
   gst_pad_set_activatemode_function (self->sinkpad,
       gst_npu_encoder_sink_activate_mode);

@@ -213,8 +213,8 @@ struct _GstNpuEncoder
 /* Sink side. */
 GstFlowReturn gst_npu_encoder_chain (GstPad * pad, GstObject * parent,
     GstBuffer * buffer);
-gboolean gst_npu_encoder_sink_event (GstPad * pad, GstObject * parent,
-    GstEvent * event);
+GstFlowReturn gst_npu_encoder_sink_event (GstPad * pad,
+    GstObject * parent, GstEvent * event);
 gboolean gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent,
     GstQuery * query);
 gboolean gst_npu_encoder_sink_activate_mode (GstPad * pad, GstObject * parent,

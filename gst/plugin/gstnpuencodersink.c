@@ -7,6 +7,8 @@
 #include "gstnpuencoder.h"
 
 #include "gstnpucaps.h"
+#include "gstnpuerror.h"
+#include "gstnpusegment.h"
 
 GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
 #define GST_CAT_DEFAULT gst_npu_encoder_debug
@@ -264,7 +266,7 @@ accept_segment (GstNpuEncoder * self, GstEvent * event, gboolean * changed)
     return FALSE;
   }
   self->refused = FALSE;
-  *changed = !gst_segment_is_equal (segment, &self->segment);
+  *changed = !gst_npu_segment_is_update (&self->segment, segment);
   self->segment = *segment;
   return TRUE;
 }
@@ -367,8 +369,8 @@ flush_stop (GstNpuEncoder * self, GstEvent * event)
   return result;
 }
 
-gboolean
-gst_npu_encoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+static gboolean
+take_event (GstPad * pad, GstObject * parent, GstEvent * event)
 {
   GstNpuEncoder *self = GST_NPU_ENCODER (parent);
   gboolean changed;
@@ -397,6 +399,15 @@ gst_npu_encoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
         return queue_event (self, event, FALSE);
       return gst_pad_event_default (pad, parent, event);
   }
+}
+
+GstFlowReturn
+gst_npu_encoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+{
+  GstEventType type = GST_EVENT_TYPE (event);
+
+  return gst_npu_event_flow (GST_NPU_ENCODER (parent)->srcpad, type,
+      take_event (pad, parent, event));
 }
 
 /* ----------------------------------------------------------- queries */

@@ -251,12 +251,22 @@ collect (GstNpuEncoder * self)
   GstBuffer *buffer;
   NpuError error = { 0 };
   NpuStatus status = gst_npu_encoder_collect (self, &buffer, &error);
+  GstEvent *sent = NULL;
   GstFlowReturn flow;
+  gboolean driven;
 
   if (!buffer)
     return core_result (self, status, &error);
+  g_mutex_lock (&self->lock);
+  driven = self->windows.driven;
+  g_mutex_unlock (&self->lock);
+  if (driven)
+    sent = gst_npu_event_new_window_sent
+        (gst_buffer_get_npu_window_meta (buffer)->window.id);
   send_caps (self);
   flow = gst_pad_push (self->srcpad, buffer);
+  if (sent)
+    gst_pad_push_event (self->srcpad, sent);
   gst_npu_encoder_post_stats (self);
   return flow;
 }

@@ -34,3 +34,13 @@ gst_npu_element_error_full (GstElement * element, const NpuError * error,
       resource_error (error->status), g_strdup (error->message),
       g_strdup (npu_status_name (error->status)), file, function, line);
 }
+
+GstFlowReturn
+gst_npu_event_flow (GstPad * onward, GstEventType type, gboolean handled)
+{
+  if (handled)
+    return GST_FLOW_OK;
+  if (GST_PAD_IS_FLUSHING (onward))
+    return GST_FLOW_FLUSHING;
+  return type == GST_EVENT_CAPS ? GST_FLOW_NOT_NEGOTIATED : GST_FLOW_ERROR;
+}

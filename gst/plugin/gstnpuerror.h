@@ -19,6 +19,12 @@ G_BEGIN_DECLS
 void gst_npu_element_error_full (GstElement * element, const NpuError * error,
     const gchar * file, const gchar * function, gint line);
 
+/* What an event function returns as a flow: FALSE while @onward, the pad that
+ * events go on from, is being flushed or shut down is nobody's error, and must
+ * not become one upstream. */
+GstFlowReturn gst_npu_event_flow (GstPad * onward, GstEventType type,
+    gboolean handled);
+
 G_END_DECLS
 
 #endif

@@ -38,7 +38,9 @@
 #include <gst/audio/audio.h>
 
 #include "gstnpucaps.h"
+#include "gstnpuerror.h"
 #include "gstnpumeltimeline.h"
+#include "gstnpusegment.h"
 #include "pipeline/timeline.h"
 
 GST_DEBUG_CATEGORY (npumel_debug);
@@ -306,15 +308,14 @@ refuse_segment (GstNpuMel * self, const GstSegment * segment)
 static gboolean
 set_segment (GstNpuMel * self, const GstSegment * segment)
 {
-  GstSegment same = *segment;
-
   if (segment->format != GST_FORMAT_TIME || segment->rate < 0)
     return refuse_segment (self, segment);
   self->segment_refused = FALSE;
 
-  same.position = self->segment.position;
-  if (gst_segment_is_equal (&same, &self->segment))
+  if (gst_npu_segment_is_update (&self->segment, segment)) {
+    self->segment = *segment;
     return TRUE;
+  }
   if (gst_npu_mel_timeline_end (&self->timeline) != GST_FLOW_OK)
     GST_DEBUG_OBJECT (self, "the last frames were not taken");
   self->segment = *segment;
@@ -360,7 +361,7 @@ take_gap_event (GstNpuMel * self, GstEvent * event)
 }
 
 static gboolean
-gst_npu_mel_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+take_event (GstPad * pad, GstObject * parent, GstEvent * event)
 {
   GstNpuMel *self = GST_NPU_MEL (parent);
   gboolean accepted;
@@ -393,6 +394,15 @@ gst_npu_mel_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
       break;
   }
   return gst_pad_event_default (pad, parent, event);
+}
+
+static GstFlowReturn
+gst_npu_mel_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
+{
+  GstEventType type = GST_EVENT_TYPE (event);
+
+  return gst_npu_event_flow (GST_NPU_MEL (parent)->srcpad, type,
+      take_event (pad, parent, event));
 }
 
 static gboolean
@@ -658,7 +668,7 @@ gst_npu_mel_init (GstNpuMel * self)
 
   self->sinkpad = gst_pad_new_from_static_template (&sink_template, "sink");
   gst_pad_set_chain_function (self->sinkpad, gst_npu_mel_chain);
-  gst_pad_set_event_function (self->sinkpad, gst_npu_mel_sink_event);
+  gst_pad_set_event_full_function (self->sinkpad, gst_npu_mel_sink_event);
   gst_pad_set_query_function (self->sinkpad, gst_npu_mel_sink_query);
   GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);

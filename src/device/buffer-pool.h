@@ -39,7 +39,8 @@ typedef struct
   uint64_t misses;              /* requests that had to create one after the
                                  * pool was reserved */
   uint64_t waits;               /* requests that waited for a release */
-  uint64_t refusals;            /* requests that failed for want of a buffer */
+  uint64_t refusals;            /* requests that ended with NPU_EBUSY or
+                                 * NPU_ETIMEDOUT */
   uint32_t in_use;
   uint32_t peak_in_use;
   size_t bytes;                 /* of all buffers that exist */
@@ -74,7 +75,8 @@ NPU_API void npu_buffer_pool_unref (NpuBufferPool * pool);
 /**
  * npu_buffer_pool_reserve:
  * Allocate @count buffers of this name, size and group beside those that
- * exist, so that acquiring them later allocates nothing.
+ * exist, so that acquiring them later allocates nothing. Free buffers of other
+ * kinds make no room.
  *
  * @name   at most NPU_BUFFER_NAME_LENGTH bytes; copied
  * @size   bytes, not 0

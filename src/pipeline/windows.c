@@ -136,6 +136,9 @@ npu_windows_set_lengths (NpuWindows * windows, uint32_t window, uint32_t hop)
 {
   uint64_t last_due = windows->due - windows->hop;
 
+  /* longer windows do not reach back to what may be trimmed by now */
+  if (!windows->driven)
+    windows->start = npu_windows_first_needed (windows);
   windows->window = window < 1 ? 1 : window;
   windows->hop = (uint32_t) earlier (hop < 1 ? 1 : hop, windows->window);
   if (!windows->driven)

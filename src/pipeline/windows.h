@@ -102,7 +102,8 @@ NPU_API bool npu_windows_answer (NpuWindows * windows, uint64_t id,
 /**
  * npu_windows_set_lengths:
  * From the next window on, windows are @window long and come every @hop, which
- * is clamped to 1 ... @window.
+ * is clamped to 1 ... @window. None covers frames that npu_windows_first_needed()
+ * has given up: fixed windows grow to their new length.
  */
 NPU_API void npu_windows_set_lengths (NpuWindows * windows, uint32_t window,
     uint32_t hop);

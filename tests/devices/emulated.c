@@ -30,7 +30,8 @@ START_TEST (settings_that_cannot_be_are_refused_with_the_reason)
     {"fault=fire", "hang"}, {"fault-at=3", "fault="},
     {"fault=hang,fault-at=0", "from 1"}, {"fault=hang,fault-at=1.5", "whole"},
     {"fault=error,fault-byte=1", "corrupt"},
-    {"fault=corrupt,fault-byte=x", "whole"},
+    {"fault=corrupt,fault-byte=x", "whole"}, {"fault=slow", "slow-us"},
+    {"slow-us=3", "fault=slow"}, {"timeout-ms=0", "from 1"},
     {"fault=lost,fault-count=0", "from 1"},
   };
 

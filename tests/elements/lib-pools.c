@@ -186,25 +186,68 @@ GST_START_TEST (a_pool_without_a_maximum_gets_the_cores)
 
 GST_END_TEST;
 
-GST_START_TEST (memory_that_is_kept_beyond_its_buffer_does_not_starve_the_pool)
+/* By a part, and by a reference, which GstBufferPool does not see. */
+GST_START_TEST (memory_that_is_kept_stays_and_does_not_starve_the_pool)
 {
-  GstMemory *parts[2 * MAX_BUFFERS];
+  GstMemory *kept[2 * MAX_BUFFERS];
   GstBuffer *buffer;
   GstMapInfo map;
 
   open_pool (__i__, MAX_BUFFERS);
-  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
+  for (guint i = 0; i < G_N_ELEMENTS (kept); i++) {
     buffer = acquire ();
     gst_buffer_memset (buffer, 0, i, SIZE);
-    parts[i] = gst_memory_share (gst_buffer_peek_memory (buffer, 0), 0, -1);
+    gst_buffer_resize (buffer, 64, SIZE - 64);
+    kept[i] = i % 2 ? gst_buffer_get_memory (buffer, 0) :
+        gst_memory_share (gst_buffer_peek_memory (buffer, 0), 0, -1);
     gst_buffer_unref (buffer);
   }
-  for (guint i = 0; i < G_N_ELEMENTS (parts); i++) {
-    fail_unless (gst_memory_map (parts[i], &map, GST_MAP_READ));
+  for (guint i = 0; i < G_N_ELEMENTS (kept); i++) {
+    fail_unless (gst_memory_map (kept[i], &map, GST_MAP_READ));
+    fail_unless_equals_uint64 (map.size, SIZE - 64);
     lib_assert_bytes (map.data, map.size, i);
-    gst_memory_unmap (parts[i], &map);
-    gst_memory_unref (parts[i]);
+    gst_memory_unmap (kept[i], &map);
+    gst_memory_unref (kept[i]);
   }
+  close_pool ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (what_was_pending_on_a_buffer_is_not_moved_for_the_next)
+{
+  GstBuffer *buffer;
+  GstMapInfo map;
+
+  open_pool (__i__, MAX_BUFFERS);
+  for (gint round = 0; round < 4 * MAX_BUFFERS; round++) {
+    buffer = acquire ();
+    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_READ));
+    gst_buffer_unmap (buffer, &map);
+    fail_unless (gst_buffer_map (buffer, &map, GST_MAP_WRITE | GST_MAP_NPU));
+    gst_buffer_unmap (buffer, &map);
+    gst_buffer_unref (buffer);
+  }
+  fail_unless_equals_uint64 (lib_counts (allocator_of_pool (NULL)).downloads,
+      0);
+  close_pool ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (a_buffer_with_other_memory_is_given_up)
+{
+  GstBuffer *buffer;
+
+  open_pool (__i__, MAX_BUFFERS);
+  for (gint round = 0; round < 2 * MAX_BUFFERS; round++) {
+    buffer = acquire ();
+    fail_unless (gst_is_npu_memory (gst_buffer_peek_memory (buffer, 0)));
+    gst_buffer_replace_all_memory (buffer, gst_allocator_alloc (NULL, SIZE,
+            NULL));
+    gst_buffer_unref (buffer);
+  }
+  fail_unless (lib_counts (allocator_of_pool (NULL)).live <= MAX_BUFFERS);
   close_pool ();
 }
 
@@ -307,7 +350,9 @@ lib_pools_suite (void)
   ADD (buffers_used_again_allocate_nothing);
   ADD (a_pool_grows_to_its_maximum_and_counts_it);
   ADD (a_pool_without_a_maximum_gets_the_cores);
-  ADD (memory_that_is_kept_beyond_its_buffer_does_not_starve_the_pool);
+  ADD (memory_that_is_kept_stays_and_does_not_starve_the_pool);
+  ADD (what_was_pending_on_a_buffer_is_not_moved_for_the_next);
+  ADD (a_buffer_with_other_memory_is_given_up);
   ADD (a_buffer_that_is_out_outlives_the_pool);
   ADD (a_pool_starts_again_with_another_size);
   ADD (what_cannot_be_had_is_refused_when_it_is_configured);

@@ -640,6 +640,33 @@ GST_START_TEST (buffers_apart_are_used_again)
 
 GST_END_TEST;
 
+GST_START_TEST (memory_apart_that_is_kept_stays_as_it_is)
+{
+  NpuRingLease leases[LEASES + 1];
+  GstMemory *kept[2 * BUFFERS];
+  guint count;
+
+  open_ring (__i__);
+  count = hold_leases (leases);
+  for (guint i = 0; i < 2 * BUFFERS; i++) {
+    GstBuffer *buffer = acquire_filled (i);
+
+    gst_buffer_resize (buffer, 0, FRAME);
+    kept[i] = i % 2 ? gst_buffer_get_memory (buffer, 0) :
+        gst_memory_share (gst_buffer_peek_memory (buffer, 0), 0, -1);
+    gst_buffer_unref (buffer);
+  }
+  for (guint i = 0; i < 2 * BUFFERS; i++) {
+    fail_unless_equals_uint64 (kept[i]->size, FRAME);
+    assert_values (kept[i], i);
+    gst_memory_unref (kept[i]);
+  }
+  release_leases (leases, count);
+  close_ring ();
+}
+
+GST_END_TEST;
+
 GST_START_TEST (a_buffer_apart_that_lost_its_memory_goes_where_it_came_from)
 {
   NpuRingLease leases[LEASES + 1];
@@ -771,6 +798,27 @@ GST_START_TEST (a_size_between_frames_is_rounded_up)
   buffer = acquire_filled (-1);
   fail_unless (commit (buffer));
   gst_buffer_unref (buffer);
+  close_ring ();
+}
+
+GST_END_TEST;
+
+GST_START_TEST (there_are_as_many_buffers_as_have_to_be_covered)
+{
+  open_ring (__i__);
+  for (guint frames = 1; frames <= 100; frames *= 10) {
+    GstBufferPool *other = open_pool_over_ring (frames * FRAME);
+    GstStructure *config = gst_buffer_pool_get_config (other);
+    guint size, min, max;
+
+    gst_buffer_pool_config_get_params (config, NULL, &size, &min, &max);
+    gst_structure_free (config);
+    fail_unless_equals_uint64 (size, frames * FRAME);
+    fail_unless_equals_int (min, (COVER + frames - 1) / frames + 2);
+    fail_unless_equals_int (max, min);
+    gst_buffer_pool_set_active (other, FALSE);
+    gst_object_unref (other);
+  }
   close_ring ();
 }
 
@@ -916,6 +964,7 @@ lib_ring_pool_suite (void)
 
   ADD (a_buffer_apart_is_handed_out_while_the_ring_has_no_range);
   ADD (buffers_apart_are_used_again);
+  ADD (memory_apart_that_is_kept_stays_as_it_is);
   ADD (a_buffer_apart_that_lost_its_memory_goes_where_it_came_from);
   ADD (a_buffer_that_lost_its_memory_ends_its_lease);
 
@@ -923,6 +972,7 @@ lib_ring_pool_suite (void)
   ADD (a_flush_ends_the_wait_for_a_buffer);
   ADD (a_flush_ends_the_wait_for_a_buffer_apart);
   ADD (a_size_between_frames_is_rounded_up);
+  ADD (there_are_as_many_buffers_as_have_to_be_covered);
   ADD (more_frames_than_half_the_ring_are_refused);
   ADD (a_pool_starts_again_while_a_buffer_is_out);
   ADD (threads_that_keep_some_buffers_see_them_unchanged);

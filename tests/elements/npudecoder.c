@@ -260,6 +260,24 @@ GST_START_TEST (silence_gives_a_gap_and_an_answer)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_window_that_got_lost_on_the_way_is_answered)
+{
+  Opened opened = open_model (test_model ());
+  GstHarness *h = new_decoder_harness (new_decoder (), opened.model);
+
+  gst_harness_push_event (h, gst_npu_event_new_window_sent (0));
+  fail_unless_equals_uint64 (pull_answer (h, 0), G_MAXUINT64);
+  gst_harness_push (h, new_states (1, 0, 0, FALSE));
+  pull_answer (h, 1);
+  /* that one came, and needs no second answer */
+  gst_harness_push_event (h, gst_npu_event_new_window_sent (1));
+  gst_harness_push_event (h, gst_npu_event_new_window_sent (2));
+  fail_unless_equals_uint64 (pull_answer (h, 2), G_MAXUINT64);
+  free_harness (h);
+  close_model (&opened);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_window_that_overlaps_the_last_one_says_nothing_twice)
 {
   Opened opened = open_model (test_model ());
@@ -695,6 +713,7 @@ npudecoder_suite (void)
   tcase_add_test (tcase, text_and_gaps_cover_the_stream_without_holes);
   tcase_add_test (tcase, a_stream_that_starts_late_begins_with_a_gap);
   tcase_add_test (tcase, silence_gives_a_gap_and_an_answer);
+  tcase_add_test (tcase, a_window_that_got_lost_on_the_way_is_answered);
   tcase_add_test (tcase,
       a_window_that_overlaps_the_last_one_says_nothing_twice);
   tcase_add_test (tcase, a_clock_that_is_set_back_is_believed);

@@ -5,6 +5,9 @@
  */
 #include "npuencoder-fixture.h"
 
+#include <glib/gstdio.h>
+#include <unistd.h>
+
 #include "unit/model-writer.h"
 
 /* ------------------------------------------------------------ caps */
@@ -502,6 +505,80 @@ GST_START_TEST (statistics_are_true)
 }
 GST_END_TEST;
 
+GST_START_TEST (statistics_are_posted_when_asked_for)
+{
+  GstHarness *h = new_harness (new_encoder_with ("stats-interval",
+          (guint64) 1, NULL));
+  GstBus *bus = gst_element_get_bus (h->element);
+  guint64 windows, last = 0;
+
+  push_frames (h, 0, 300);
+  for (guint i = 0; i < 3; i++) {
+    GstMessage *message = gst_bus_timed_pop_filtered (bus, 5 * GST_SECOND,
+        GST_MESSAGE_ELEMENT);
+
+    fail_unless (message != NULL);
+    fail_unless (gst_message_has_name (message,
+            "application/x-npu-encoder-stats"));
+    fail_unless (gst_structure_get_uint64 (gst_message_get_structure (message),
+            "windows", &windows));
+    fail_unless (windows > last);
+    last = windows;
+    gst_message_unref (message);
+  }
+  gst_object_unref (bus);
+  free_harness (h);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_timeline_shows_every_stage_of_every_window)
+{
+  gchar *path = g_build_filename (g_get_tmp_dir (), "npu-timeline-XXXXXX",
+      NULL);
+  GstHarness *h;
+  gchar *text;
+
+  close (g_mkstemp (path));
+  h = new_harness (new_encoder_with ("timeline", path, NULL));
+  push_frames (h, 0, 300);
+  for (guint i = 0; i < 3; i++)
+    gst_buffer_unref (gst_harness_pull (h));
+  free_harness (h);
+  fail_unless (g_file_get_contents (path, &text, NULL, NULL));
+  fail_unless (strstr (text, "\"emulated\"") && strstr (text, "\"device\""));
+  /* spans are named after their window */
+  for (guint i = 0; i < 3; i++) {
+    gchar *name = g_strdup_printf ("\"window %u\"", i);
+
+    fail_unless (strstr (text, name) != NULL, "no window %u", i);
+    g_free (name);
+  }
+  g_free (text);
+  g_remove (path);
+  g_free (path);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_timeline_that_cannot_be_written_is_an_error)
+{
+  GstElement *encoder =
+      new_encoder_with ("timeline", "/nonexistent/trace.json", NULL);
+  GError *error = NULL;
+  GstBus *bus = gst_bus_new ();
+
+  gst_element_set_bus (encoder, bus);
+  fail_unless (gst_element_set_state (encoder, GST_STATE_PAUSED) ==
+      GST_STATE_CHANGE_FAILURE);
+  g_free (pop_error (encoder, &error));
+  fail_unless (strstr (error->message, "/nonexistent/trace.json") != NULL);
+  g_error_free (error);
+  gst_element_set_state (encoder, GST_STATE_NULL);
+  gst_element_set_bus (encoder, NULL);
+  gst_object_unref (bus);
+  gst_object_unref (encoder);
+}
+GST_END_TEST;
+
 /* ------------------------------------------------------- bad input */
 
 static void
@@ -622,6 +699,9 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, latency_is_the_window_and_time_for_work);
   tcase_add_test (tcase, the_longest_latency_is_what_the_ring_holds);
   tcase_add_test (tcase, statistics_are_true);
+  tcase_add_test (tcase, statistics_are_posted_when_asked_for);
+  tcase_add_test (tcase, a_timeline_shows_every_stage_of_every_window);
+  tcase_add_test (tcase, a_timeline_that_cannot_be_written_is_an_error);
   tcase_add_test (tcase, an_unknown_device_is_an_error_that_lists_devices);
   tcase_add_test (tcase, a_missing_model_is_an_error_with_its_path);
   tcase_add_test (tcase, another_model_can_be_named_in_ready);

@@ -184,6 +184,96 @@ GST_START_TEST (state_changes_with_windows_in_flight_do_not_hang)
 }
 GST_END_TEST;
 
+/* 1000 seeks with and without a flush, caps changes, pauses and changes of
+ * state, with runs in flight on a device that has separate copies. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define DISTURBANCES 250
+#else
+#define DISTURBANCES 1000
+#endif
+
+static void
+change_caps (GstElement * pipeline, GRand * random)
+{
+  static const gint rates[] = { 8000, 16000, 44100, 48000 };
+  static const gchar *const formats[] = { "F32LE", "S16LE", "S24LE" };
+  GstElement *filter = gst_bin_get_by_name (GST_BIN (pipeline), "filter");
+  GstCaps *caps = gst_caps_new_simple ("audio/x-raw",
+      "format", G_TYPE_STRING, formats[g_rand_int_range (random, 0, 3)],
+      "rate", G_TYPE_INT, rates[g_rand_int_range (random, 0, 4)],
+      "channels", G_TYPE_INT, g_rand_int_range (random, 1, 3), NULL);
+
+  g_object_set (filter, "caps", caps, NULL);
+  gst_caps_unref (caps);
+  gst_object_unref (filter);
+}
+
+static void
+disturb (GstElement * pipeline, GRand * random)
+{
+  GstClockTime time = g_rand_int_range (random, 0, 60) * GST_SECOND;
+
+  switch (g_rand_int_range (random, 0, 8)) {
+    case 0:
+      gst_element_set_state (pipeline, GST_STATE_PAUSED);
+      break;
+    case 1:
+      gst_element_set_state (pipeline, GST_STATE_READY);
+      gst_element_set_state (pipeline, GST_STATE_PLAYING);
+      break;
+    case 2:
+    case 3:
+      change_caps (pipeline, random);
+      break;
+    case 4:
+      /* would wait for data that a pipeline about to play does not take yet */
+      gst_element_get_state (pipeline, NULL, NULL, 10 * GST_SECOND);
+      gst_element_seek_simple (pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_NONE,
+          time);
+      break;
+    default:
+      gst_element_seek_simple (pipeline, GST_FORMAT_TIME,
+          GST_SEEK_FLAG_FLUSH, time);
+  }
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+}
+
+GST_START_TEST (a_thousand_disturbances_with_runs_in_flight_do_no_harm)
+{
+  static const gchar *const tails[] = { "! fakesink", "! npudecoder ! fakesink"
+  };
+  GRand *random = new_random ("disturbances");
+  gchar *description = g_strdup_printf ("audiotestsrc wave=saw freq=3 "
+      "samplesperbuffer=1600 ! capsfilter name=filter ! npumel ! npuencoder "
+      "device=emu device-options=launch-us=2000 depth=3 model=builtin "
+      "window=1000000000 hop=300000000 %s", tails[__i__]);
+  GstElement *pipeline = gst_parse_launch (description, NULL);
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message;
+  GstState state;
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  for (guint i = 0; i < DISTURBANCES; i++) {
+    disturb (pipeline, random);
+    if (g_rand_boolean (random))
+      g_usleep (g_rand_int_range (random, 0, 8000));
+  }
+  /* and it still works */
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  fail_unless (gst_element_get_state (pipeline, &state, NULL,
+          30 * GST_SECOND) == GST_STATE_CHANGE_SUCCESS);
+  fail_unless_equals_int (state, GST_STATE_PLAYING);
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR);
+  fail_unless (message == NULL, "%s", message ?
+      gst_structure_to_string (gst_message_get_structure (message)) : "");
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (bus);
+  gst_object_unref (pipeline);
+  g_free (description);
+  g_rand_free (random);
+}
+GST_END_TEST;
+
 static GstPadProbeReturn
 refuse (GstPad * pad, GstPadProbeInfo * info, gpointer flow)
 {
@@ -360,6 +450,8 @@ npuencoder_stress_suite (void)
   tcase_add_test (tcase, a_flush_keeps_what_tells_of_the_stream);
   tcase_add_test (tcase, flush_start_does_not_wait_for_the_device);
   tcase_add_test (tcase, state_changes_with_windows_in_flight_do_not_hang);
+  tcase_add_loop_test (tcase,
+      a_thousand_disturbances_with_runs_in_flight_do_no_harm, 0, 2);
   tcase_add_test (tcase, what_downstream_returns_comes_back_to_upstream);
   tcase_add_test (tcase, it_goes_on_when_it_is_linked_again);
   tcase_add_test (tcase, an_error_from_downstream_after_eos_is_posted);

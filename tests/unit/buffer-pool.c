@@ -562,7 +562,8 @@ add_requests (TCase * tests)
   tcase_add_test (tests, foreign_buffers_and_double_releases_are_refused);
   tcase_add_test (tests, what_the_device_refuses_leaves_the_pool_usable);
   tcase_add_test (tests, requests_that_make_no_sense_are_refused);
-  tcase_add_test (tests, buffers_are_aligned_as_the_device_says_and_to_64_bytes);
+  tcase_add_test (tests,
+      buffers_are_aligned_as_the_device_says_and_to_64_bytes);
   tcase_add_test (tests, an_acquired_buffer_outlives_the_pool);
   tcase_add_test (tests, the_peak_stays_and_the_use_falls);
   tcase_add_test (tests, nothing_is_allocated_where_buffers_are_reserved);

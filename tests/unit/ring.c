@@ -1,66 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Tests of the frame ring, over buffers whose host and device copies are
- * separate memory: a frame that was not synced is not there.
+ * Tests of the frame ring: frames that are pushed, and random sequences of
+ * that. Leases are tested in ring-leases.c.
  */
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
-#include "pipeline/ring.h"
-
-#define BANDS 16
-
-struct NpuBuffer
-{
-  size_t size;
-  char *host;
-  char *device;
-};
-
-static size_t largest_allocation = SIZE_MAX;
-
-NpuStatus
-npu_buffer_create (NpuDevice * device, size_t size, uint32_t group,
-    NpuBuffer ** buffer, NpuError * error)
-{
-  if (size > largest_allocation)
-    return npu_error_set (error, NPU_ENOMEM, "no memory");
-  *buffer = calloc (1, sizeof (**buffer));
-  (*buffer)->size = size;
-  (*buffer)->host = calloc (1, size);
-  (*buffer)->device = calloc (1, size);
-  return NPU_OK;
-}
-
-void
-npu_buffer_unref (NpuBuffer * buffer)
-{
-  if (!buffer)
-    return;
-  free (buffer->host);
-  free (buffer->device);
-  free (buffer);
-}
-
-void *
-npu_buffer_host (NpuBuffer * buffer)
-{
-  return buffer->host;
-}
-
-NpuStatus
-npu_buffer_sync (NpuBuffer * buffer, NpuSyncDirection direction,
-    size_t offset, size_t size)
-{
-  ck_assert_int_eq (direction, NPU_SYNC_TO_DEVICE);
-  ck_assert_uint_le (offset, buffer->size);
-  ck_assert_uint_le (size, buffer->size - offset);
-  memcpy (buffer->device + offset, buffer->host + offset, size);
-  return NPU_OK;
-}
+#include "ring-fixture.h"
 
 static NpuDevice *
 any_device (void)
@@ -68,16 +16,6 @@ any_device (void)
   static char device;
 
   return (NpuDevice *) & device;
-}
-
-static NpuFrameRing *
-make_ring (uint32_t capacity)
-{
-  NpuFrameRing *ring;
-
-  ck_assert_int_eq (npu_ring_create (any_device (), BANDS, capacity, &ring,
-          NULL), NPU_OK);
-  return ring;
 }
 
 /* The value that every band of frame @number has in these tests. */
@@ -112,13 +50,10 @@ assert_holds (NpuFrameRing * ring, uint64_t first, uint32_t count)
   ck_assert_int_eq (npu_ring_upload (ring, first + count, NULL), NPU_OK);
   ck_assert_uint_eq (views[0].rows + views[1].rows, count);
   for (int part = 0; part < 2; part++) {
-    const float *rows = (const float *) (views[part].buffer->device +
-        views[part].offset);
-
     ck_assert_uint_eq (views[part].offset % 64, 0);
     for (uint32_t row = 0; row < views[part].rows; row++, number++) {
       for (int band = 0; band < BANDS; band++)
-        wrong += rows[row * BANDS + band] != value_of (number);
+        wrong += device_row (&views[part], row)[band] != value_of (number);
       if (value_of (number) > peak)
         peak = value_of (number);
     }

@@ -391,9 +391,14 @@ START_TEST (other_lengths_hold_from_the_next_window_on)
   ck_assert (!npu_windows_next (&windows, 239, false, &window));
   ck_assert (npu_windows_next (&windows, 240, false, &window));
   assert_window (&window, 190, 50, false);
+  /* frames before 230 may be trimmed */
+  ck_assert_uint_eq (npu_windows_first_needed (&windows), 230);
   npu_windows_set_lengths (&windows, 100, 20);
   ck_assert (npu_windows_next (&windows, 260, false, &window));
-  assert_window (&window, 160, 100, false);
+  assert_window (&window, 230, 30, false);
+  for (uint64_t end = 280; end <= 340; end += 20)
+    ck_assert (npu_windows_next (&windows, end, false, &window));
+  assert_window (&window, 240, 100, false);
 
   npu_windows_init (&windows, 100, 20, true);
   ck_assert (npu_windows_next (&windows, 20, false, &window));

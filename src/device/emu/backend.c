@@ -62,6 +62,7 @@ describe (NpuEmuDevice * device, uint32_t threads)
   info->virtual_time = settings->virtual_time;
   info->queues = NPU_EMU_QUEUES;
   info->queue_depth = NPU_EMU_QUEUE_DEPTH;
+  info->run_timeout_ns = settings->timeout_ms * 1000000;
   info->buffer_alignment = BUFFER_ALIGNMENT;
   info->context_step = 1;       /* ragged tiles are filled up with zeros */
   info->operations = 1u << NPU_OPERATION_CONV1D_STEM

@@ -431,6 +431,8 @@ take_command (NpuEmuQueue * queue, Command * command)
 
   command->turn = device->next_turn++;
   command->fault = fault_of (&device->settings, ++device->lists);
+  if (command->fault == NPU_EMU_FAULT_SLOW)
+    command->cost_ns += (uint64_t) (device->settings.slow_us * 1e3);
   if (device->settings.virtual_time) {
     command->submitted_ns = device->host_ns;
     command->start_ns = device->host_ns > device->array_free_ns

@@ -14,6 +14,9 @@
 #define PUBLISHED_BF16_GOPS 3140.0
 #define PUBLISHED_INT8_GOPS 6760.0
 
+/* Long, since a list also takes as long as this machine computes. */
+#define TIMEOUT_MS 30000
+
 /* More of anything is a mistake in somebody's arithmetic, and would not fit a
  * double's 53 bits. */
 #define NUMBER_MAX 1e12
@@ -30,6 +33,8 @@ typedef enum
   KEY_FAULT_AT,
   KEY_FAULT_COUNT,
   KEY_FAULT_BYTE,
+  KEY_SLOW_US,
+  KEY_TIMEOUT_MS,
   KEYS
 } Key;
 
@@ -44,11 +49,13 @@ static const char *const key_names[KEYS + 1] = {
   [KEY_FAULT_AT] = "fault-at",
   [KEY_FAULT_COUNT] = "fault-count",
   [KEY_FAULT_BYTE] = "fault-byte",
+  [KEY_SLOW_US] = "slow-us",
+  [KEY_TIMEOUT_MS] = "timeout-ms",
   [KEYS] = NULL
 };
 
 #define ALL_KEYS "cost, launch-us, to-device-mbps, from-device-mbps, gops, " \
-    "time, fault, fault-at, fault-count, fault-byte"
+    "time, fault, fault-at, fault-count, fault-byte, slow-us, timeout-ms"
 
 /* A part of the settings' text; NULL where a key was not given. */
 typedef struct
@@ -225,6 +232,7 @@ read_fault (const Value * values, NpuEmuSettings * settings, NpuError * error)
     [NPU_EMU_FAULT_LOST] = "lost",
     [NPU_EMU_FAULT_OOM] = "oom",
     [NPU_EMU_FAULT_CORRUPT] = "corrupt",
+    [NPU_EMU_FAULT_SLOW] = "slow",
     NULL
   };
   const Value *value = &values[KEY_FAULT];
@@ -233,7 +241,7 @@ read_fault (const Value * values, NpuEmuSettings * settings, NpuError * error)
 
   if (found < 0)
     return refuse (KEY_FAULT, value,
-        "none, hang, error, lost, oom or corrupt", error);
+        "none, hang, error, lost, oom, corrupt or slow", error);
   if (found == NPU_EMU_FAULT_NONE && (values[KEY_FAULT_AT].text
           || values[KEY_FAULT_COUNT].text))
     return npu_error_set (error, NPU_EINVAL, "emulated NPU: fault-at and "
@@ -241,6 +249,9 @@ read_fault (const Value * values, NpuEmuSettings * settings, NpuError * error)
   if (found != NPU_EMU_FAULT_CORRUPT && values[KEY_FAULT_BYTE].text)
     return npu_error_set (error, NPU_EINVAL, "emulated NPU: fault-byte is for "
         "fault=corrupt only; leave it out");
+  if ((found == NPU_EMU_FAULT_SLOW) != (values[KEY_SLOW_US].text != NULL))
+    return npu_error_set (error, NPU_EINVAL, "emulated NPU: fault=slow and "
+        "slow-us need each other");
   settings->fault = (NpuEmuFault) found;
   settings->fault_at = settings->fault_count = 1;
   status = read_count (values, KEY_FAULT_AT, 1.0, &settings->fault_at, error);
@@ -250,6 +261,8 @@ read_fault (const Value * values, NpuEmuSettings * settings, NpuError * error)
   if (status == NPU_OK)
     status = read_count (values, KEY_FAULT_BYTE, 0.0, &settings->fault_byte,
         error);
+  if (status == NPU_OK)
+    status = read_number (values, KEY_SLOW_US, &settings->slow_us, error);
   return status;
 }
 
@@ -269,5 +282,9 @@ npu_emu_settings_parse (const char *text, NpuEmuSettings * settings,
     status = read_time (values, settings, error);
   if (status == NPU_OK)
     status = read_fault (values, settings, error);
+  settings->timeout_ms = TIMEOUT_MS;
+  if (status == NPU_OK)
+    status = read_count (values, KEY_TIMEOUT_MS, 1.0, &settings->timeout_ms,
+        error);
   return status;
 }

@@ -19,6 +19,7 @@ typedef enum
   NPU_EMU_FAULT_LOST,           /* the device is gone from this list on */
   NPU_EMU_FAULT_OOM,            /* no buffer can be created */
   NPU_EMU_FAULT_CORRUPT,        /* a bit of the list's output is wrong */
+  NPU_EMU_FAULT_SLOW,           /* the list costs more */
 } NpuEmuFault;
 
 /* A rate or time of 0 costs nothing. */
@@ -40,6 +41,8 @@ typedef struct
   uint64_t fault_at;            /* the first that has it, counting from 1 */
   uint64_t fault_count;         /* how many have it */
   uint64_t fault_byte;          /* whose bit is flipped */
+  double slow_us;               /* how much more a slow list costs */
+  uint64_t timeout_ms;          /* a list that runs longer hangs */
 } NpuEmuSettings;
 
 /**

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * npuencoder on the emulated NPU in real time: what double buffering is for,
+ * and what happens when the device is too slow. All figures here are emulated.
+ *
+ * Costs are bytes per second and microseconds such that, of a hop, 15 % go by
+ * to stage, 75 % to run and 20 % to read out.
+ */
+#include "npuencoder-fixture.h"
+
+#define HOP (2 * GST_SECOND)
+/* Instrumented builds have less time. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SECONDS 16
+#else
+#define SECONDS 60
+#endif
+
+/* Two seconds of 320 byte frames in 0.3 s; 112 positions, which is 100 rounded
+ * up, of 768 bytes in 0.4 s. The settings differ by the depth, which changes
+ * nothing but makes the pipelines have a device each. */
+#define LIVE_COSTS "to-device-mbps=0.213333,from-device-mbps=0.215040," \
+  "launch-us=150000%u.0"
+
+typedef struct
+{
+  guint depth;
+  GThread *thread;
+  GstStructure *stats;
+  guint warnings;
+} Live;
+
+static GstElement *
+launch (const gchar * format, ...)
+{
+  GError *error = NULL;
+  GstElement *pipeline;
+  gchar *description;
+  va_list arguments;
+
+  va_start (arguments, format);
+  description = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  pipeline = gst_parse_launch (description, &error);
+  fail_unless (pipeline != NULL, "%s", error ? error->message : description);
+  g_free (description);
+  return pipeline;
+}
+
+static guint64
+stat_of (const GstStructure * stats, const gchar * name)
+{
+  guint64 value = G_MAXUINT64;
+
+  fail_unless (gst_structure_get_uint64 (stats, name, &value), "%s", name);
+  return value;
+}
+
+static gdouble
+ratio_of (const GstStructure * stats, const gchar * name)
+{
+  gdouble value = -1;
+
+  fail_unless (gst_structure_get_double (stats, name, &value), "%s", name);
+  return value;
+}
+
+static GstStructure *
+stats_of (GstElement * pipeline)
+{
+  GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), "encoder");
+  GstStructure *stats;
+
+  g_object_get (encoder, "stats", &stats, NULL);
+  gst_object_unref (encoder);
+  return stats;
+}
+
+static guint
+warnings_of (GstElement * pipeline)
+{
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message;
+  guint warnings = 0;
+
+  while ((message = gst_bus_pop_filtered (bus,
+              GST_MESSAGE_ERROR | GST_MESSAGE_WARNING | GST_MESSAGE_QOS))) {
+    gst_message_unref (message);
+    warnings++;
+  }
+  gst_object_unref (bus);
+  return warnings;
+}
+
+/* Until the end of the stream; counts warnings, fails on errors. */
+static guint
+run_to_the_end (GstElement * pipeline)
+{
+  GstBus *bus = gst_element_get_bus (pipeline);
+  guint warnings = 0;
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  for (;;) {
+    GstMessage *message = gst_bus_timed_pop_filtered (bus, 100 * GST_SECOND,
+        GST_MESSAGE_EOS | GST_MESSAGE_ERROR | GST_MESSAGE_WARNING);
+    GstMessageType type;
+
+    fail_unless (message != NULL, "the stream does not end");
+    type = GST_MESSAGE_TYPE (message);
+    fail_if (type == GST_MESSAGE_ERROR, "%" GST_PTR_FORMAT, message);
+    gst_message_unref (message);
+    if (type == GST_MESSAGE_EOS)
+      break;
+    warnings++;
+  }
+  gst_object_unref (bus);
+  return warnings;
+}
+
+/* ---------------------------------------------------------------- live */
+
+static gpointer
+listen (gpointer data)
+{
+  Live *live = data;
+  GstElement *pipeline = launch ("audiotestsrc is-live=true wave=saw "
+      "samplesperbuffer=1600 num-buffers=%u ! audio/x-raw,format=F32LE,"
+      "rate=16000,channels=1 ! npumel ! npuencoder name=encoder model=builtin "
+      "device=emu device-options=" LIVE_COSTS " overload=block depth=%u "
+      "window=%" G_GUINT64_FORMAT " hop=%" G_GUINT64_FORMAT " ! fakesink",
+      SECONDS * 10 + 100, live->depth % 2, live->depth, HOP, HOP);
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  /* the last window is still on its way then */
+  g_usleep (SECONDS * G_USEC_PER_SEC + 2600 * 1000);
+  live->stats = stats_of (pipeline);
+  live->warnings = warnings_of (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+  return NULL;
+}
+
+GST_START_TEST (live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two)
+{
+  Live live[2] = { {.depth = 1}, {.depth = 2} };
+  guint windows = SECONDS * GST_SECOND / HOP;
+
+  for (guint i = 0; i < 2; i++)
+    live[i].thread = g_thread_new ("live", listen, &live[i]);
+  for (guint i = 0; i < 2; i++) {
+    g_thread_join (live[i].thread);
+    g_print ("emulated, %u s live, depth %u: %u windows, lag %.3f s, worst "
+        "%.3f s, %u stalls\n", SECONDS, live[i].depth,
+        (guint) stat_of (live[i].stats, "windows"),
+        stat_of (live[i].stats, "lag") / 1e9,
+        stat_of (live[i].stats, "worst-lag") / 1e9,
+        (guint) stat_of (live[i].stats, "stalls"));
+    fail_unless (stat_of (live[i].stats, "frames") >= SECONDS * 100 + 200);
+    fail_unless_equals_uint64 (stat_of (live[i].stats, "frames-in-place"),
+        stat_of (live[i].stats, "frames"));
+    fail_unless_equals_uint64 (stat_of (live[i].stats, "copies"), 0);
+    fail_unless_equals_uint64 (stat_of (live[i].stats, "frames-lost"), 0);
+    fail_unless_equals_int (live[i].warnings, 0);
+  }
+  /* a tenth of a hop with each window */
+  fail_unless (stat_of (live[0].stats, "lag") >
+      HOP + (stat_of (live[0].stats, "windows") - 4) * (guint64) HOP / 10);
+  fail_unless (stat_of (live[0].stats, "stalls") > 0);
+  fail_unless_equals_uint64 (stat_of (live[1].stats, "windows"), windows);
+  fail_unless (stat_of (live[1].stats, "worst-lag") < HOP);
+  fail_unless_equals_uint64 (stat_of (live[1].stats, "stalls"), 0);
+  for (guint i = 0; i < 2; i++)
+    gst_structure_free (live[i].stats);
+}
+GST_END_TEST;
+
+/* ----------------------------------------------------------- saturated */
+
+/* 0.32 s of frames in 15 ms, 16 positions in 20 ms, a run in 75 ms. */
+#define FILE_COSTS "to-device-mbps=0.682667,from-device-mbps=0.6144," \
+  "launch-us=75000"
+#define FILE_WINDOWS 80
+
+static GstStructure *
+read_file (guint depth, gdouble * seconds)
+{
+  GstElement *pipeline = launch ("audiotestsrc wave=saw samplesperbuffer=5120 "
+      "num-buffers=%u ! audio/x-raw,format=F32LE,rate=16000,channels=1 ! "
+      "npumel frames-per-buffer=32 ! npuencoder name=encoder model=builtin "
+      "device=emu device-options=" FILE_COSTS " depth=%u window=320000000 "
+      "hop=320000000 ! fakesink", FILE_WINDOWS, depth);
+  gint64 started = g_get_monotonic_time ();
+  GstStructure *stats;
+
+  fail_unless_equals_int (run_to_the_end (pipeline), 0);
+  *seconds = (g_get_monotonic_time () - started) / 1e6;
+  stats = stats_of (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pipeline);
+  fail_unless_equals_uint64 (stat_of (stats, "windows"), FILE_WINDOWS);
+  return stats;
+}
+
+GST_START_TEST (saturated_transfers_hide_behind_runs_at_depth_two)
+{
+  gdouble seconds[2];
+  GstStructure *one = read_file (1, &seconds[0]);
+  GstStructure *two = read_file (2, &seconds[1]);
+
+  g_print ("emulated, %u windows from a file: depth 1 %.2f s, %.1f %% hidden; "
+      "depth 2 %.2f s, %.1f %% hidden; %.2f times the throughput\n",
+      FILE_WINDOWS, seconds[0], 100 * ratio_of (one, "overlap-ratio"),
+      seconds[1], 100 * ratio_of (two, "overlap-ratio"),
+      seconds[0] / seconds[1]);
+  fail_unless (ratio_of (one, "overlap-ratio") == 0);
+  fail_unless (ratio_of (two, "overlap-ratio") >= 0.95);
+  fail_unless (seconds[0] / seconds[1] >= 1.4);
+  gst_structure_free (one);
+  gst_structure_free (two);
+}
+GST_END_TEST;
+
+/* ------------------------------------------------------------ overload */
+
+/* What QoS messages said. */
+typedef struct
+{
+  guint count;
+  gboolean context, hop, drop, none;
+  guint64 lost;
+} Said;
+
+static void
+note_message (GstMessage * message, Said * said)
+{
+  const GstStructure *structure = gst_message_get_structure (message);
+  const gchar *step = gst_structure_get_string (structure, "overload");
+  guint64 lost = 0, processed, dropped, duration;
+  GstFormat format;
+  gboolean live;
+
+  gst_message_parse_qos (message, &live, NULL, NULL, NULL, &duration);
+  gst_message_parse_qos_stats (message, &format, &processed, &dropped);
+  fail_unless (live);
+  fail_unless_equals_int (format, GST_FORMAT_BUFFERS);
+  gst_structure_get_uint64 (structure, "lost", &lost);
+  fail_unless_equals_uint64 (lost, duration);
+  said->count++;
+  said->context |= g_str_equal (step, "context");
+  said->hop |= g_str_equal (step, "hop");
+  said->drop |= g_str_equal (step, "drop");
+  said->none |= g_str_equal (step, "none");
+  said->lost += lost;
+}
+
+static void
+listen_overloaded (const gchar * options, const gchar * overload,
+    guint seconds, Said * said, GstStructure ** stats)
+{
+  GstElement *pipeline = launch ("audiotestsrc is-live=true wave=saw "
+      "samplesperbuffer=800 num-buffers=%u ! audio/x-raw,format=F32LE,"
+      "rate=16000,channels=1 ! npumel frames-per-buffer=5 ! npuencoder "
+      "name=encoder model=builtin device=emu device-options=%s overload=%s "
+      "window=800000000 hop=100000000 ! fakesink", seconds * 20, options,
+      overload);
+  GstBus *bus = gst_element_get_bus (pipeline);
+  GstMessage *message;
+
+  memset (said, 0, sizeof (*said));
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  for (;;) {
+    message = gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND,
+        GST_MESSAGE_QOS | GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
+    fail_unless (message != NULL, "the stream does not end");
+    fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR, "%" GST_PTR_FORMAT,
+        message);
+    if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
+      break;
+    note_message (message, said);
+    gst_message_unref (message);
+  }
+  gst_message_unref (message);
+  *stats = stats_of (pipeline);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (bus);
+  gst_object_unref (pipeline);
+}
+
+/* A run takes 0.7 s, a window comes every 0.1 s. */
+GST_START_TEST (a_crawling_device_is_answered_step_by_step)
+{
+  GstStructure *stats;
+  Said said;
+
+  listen_overloaded ("launch-us=700000", "auto", 8, &said, &stats);
+  g_print ("crawling: %u messages, lag %.3f s, worst %.3f s, %u windows, %u "
+      "left out\n", said.count, stat_of (stats, "lag") / 1e9,
+      stat_of (stats, "worst-lag") / 1e9, (guint) stat_of (stats, "windows"),
+      (guint) stat_of (stats, "windows-left-out"));
+  fail_unless (said.context && said.hop && said.drop);
+  fail_unless (stat_of (stats, "windows-left-out") > 0);
+  /* capture did not wait, and states are not older than the pipeline is deep */
+  fail_unless_equals_uint64 (stat_of (stats, "frames"), 800);
+  fail_unless (stat_of (stats, "lag") < 3 * GST_SECOND);
+  fail_unless_equals_uint64 (stat_of (stats, "frames-lost")
+      * 10 * GST_MSECOND, said.lost);
+  gst_structure_free (stats);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_named_step_is_the_last_one_taken)
+{
+  GstStructure *stats;
+  Said said;
+
+  listen_overloaded ("launch-us=300000", "hop", 5, &said, &stats);
+  fail_unless (said.context && said.hop && !said.drop);
+  fail_unless_equals_uint64 (stat_of (stats, "windows-left-out"), 0);
+  gst_structure_free (stats);
+
+  listen_overloaded ("launch-us=300000", "block", 2, &said, &stats);
+  fail_unless_equals_int (said.count, 0);
+  fail_unless_equals_uint64 (stat_of (stats, "windows-left-out"), 0);
+  gst_structure_free (stats);
+}
+GST_END_TEST;
+
+/* The sixth to the ninth run take 0.5 s more than the others. */
+GST_START_TEST (overload_is_over_when_the_device_is_fast_again)
+{
+  GstStructure *stats;
+  Said said;
+
+  listen_overloaded ("launch-us=1000,fault=slow,fault-at=6,fault-count=4,"
+      "slow-us=500000", "auto", 10, &said, &stats);
+  fail_unless (said.count >= 2 && said.none);
+  fail_unless_equals_string (gst_structure_get_string (stats, "overload"),
+      "none");
+  fail_unless (stat_of (stats, "lag") < 300 * GST_MSECOND);
+  gst_structure_free (stats);
+}
+GST_END_TEST;
+
+static Suite *
+npuencoder_live_suite (void)
+{
+  Suite *suite = suite_create ("npuencoder-live");
+  TCase *tcase = tcase_create ("general");
+
+  suite_add_tcase (suite, tcase);
+  tcase_add_test (tcase,
+      live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two);
+  tcase_add_test (tcase, saturated_transfers_hide_behind_runs_at_depth_two);
+  tcase_add_test (tcase, a_crawling_device_is_answered_step_by_step);
+  tcase_add_test (tcase, a_named_step_is_the_last_one_taken);
+  tcase_add_test (tcase, overload_is_over_when_the_device_is_fast_again);
+  return suite;
+}
+
+GST_CHECK_MAIN (npuencoder_live);
