@@ -244,7 +244,8 @@ GST_START_TEST (a_thousand_disturbances_with_runs_in_flight_do_no_harm)
   };
   GRand *random = new_random ("disturbances");
   gchar *description = g_strdup_printf ("audiotestsrc wave=saw freq=3 "
-      "samplesperbuffer=1600 ! capsfilter name=filter ! npumel ! npuencoder "
+      "samplesperbuffer=1600 ! capsfilter name=filter caps-change-mode=delayed "
+      "! npumel ! npuencoder "
       "device=emu device-options=launch-us=2000 depth=3 model=builtin "
       "window=1000000000 hop=300000000 %s", tails[__i__]);
   GstElement *pipeline = gst_parse_launch (description, NULL);

@@ -2,7 +2,8 @@
  *
  * Long-form decoding as a whole, without a model: windows, slicing and the
  * answer that moves the next window, around a transcriber that hears perfectly
- * and writes as models are taught to, or hears nothing behind a long silence. Nothing may be lost, nothing repeated.
+ * and writes as models are taught to, or hears nothing behind a long silence.
+ * Nothing may be lost, nothing repeated.
  */
 #include <check.h>
 #include <stdio.h>
