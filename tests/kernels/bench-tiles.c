@@ -125,6 +125,7 @@ bench_tiles (void)
   measure ("epilogue: bias, gelu, residual", run_epilogue, bench, 30.0 * TILE);
   measure ("attention bf16 64 x 64 keys", run_attention, bench, 2 * PRODUCT);
   measure ("layer_norm bf16 512", run_layer_norm, bench, 8.0 * WIDTH);
-  measure ("attention int8 64 x 64 (one set)", run_attention_int8, bench, 2 * PRODUCT);
+  measure ("attention int8 64 x 64 (one set)", run_attention_int8, bench,
+      2 * PRODUCT);
   free (bench);
 }
