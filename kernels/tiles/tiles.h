@@ -55,7 +55,7 @@ void npu_tile_quantise (const float *real, float scale, int8_t *values,
  * values' scale it cannot saturate.
  *
  * Stated range: every entry within +-127/32. Queries and keys may be as small
- * as they like; values have a root mean square of 0.75 or more, since where
+ * as they like; values have a root mean square of 1 or more, since where
  * attention is spread over all keys the output is an eighth of them and has to
  * be more than rounding. There the output correlates above 0.99 with
  * attention in real numbers. */
@@ -295,14 +295,14 @@ void npu_tile_layer_norm_bf16 (size_t width, const uint16_t * input,
 
 /**
  * npu_tile_gelu:
- * output[i] = x (1 + erf (x / sqrt (2))) / 2, x = input[i], wrong by 1e-6 at
+ * output[i] = x (1 + erf (x / sqrt (2))) / 2, x = input[i], wrong by 5e-7 at
  * most; may be in place. Abramowitz and Stegun, formula 7.1.26.
  */
 void npu_tile_gelu (const float *input, float *output, size_t count);
 
 /**
  * npu_tile_exp2:
- * output[i] = 2^input[i], relative error below 3e-7; below -126 it is 0, above
+ * output[i] = 2^input[i], relative error below 2e-7; below -126 it is 0, above
  * 127 2^127, a NaN gives NaN. May be in place.
  */
 void npu_tile_exp2 (const float *input, float *output, size_t count);

@@ -36,5 +36,6 @@ void check_window (const NpuKernels * set, const NpuKernels * portable);
 void check_rank (const NpuKernels * set, const NpuKernels * portable);
 
 void bench_set (const NpuKernels * set, const NpuKernels * portable);
+void bench_tiles (void);
 
 #endif

@@ -58,7 +58,9 @@ main (int argc, char **argv)
     check_window (&set, &portable);
     check_rank (&set, &portable);
   }
-  if (!bench)
+  if (bench)
+    bench_tiles ();
+  else
     printf ("# seed %llu (--seed %llu repeats it)\n1..%u\n", seed, seed, cases);
   return failures ? 1 : 0;
 }

@@ -60,10 +60,14 @@ gelu (double x)
   return 0.5 * x * (1.0 + erf (x / sqrt (2.0)));
 }
 
-#define assert_within(value, wanted, limit) \
-  ck_assert_msg (fabs ((value) - (wanted)) <= (limit), \
-      "%g instead of %g, limit %g", (double) (value), (double) (wanted), \
-      (double) (limit))
+/* check notes down every assertion that it passes, which for millions of them
+ * takes longer than what is tested. */
+static void
+assert_within (double value, double wanted, double limit)
+{
+  if (!(fabs (value - wanted) <= limit))
+    ck_abort_msg ("%.9g instead of %.9g, limit %g", value, wanted, limit);
+}
 
 /* -------------------------------------------------------- conversion */
 
@@ -77,11 +81,11 @@ START_TEST (every_bf16_survives_the_way_through_float)
       wanted = value & 0x8000;
     else if (exponent == 0x7f80 && value & 0x7f)
       wanted = NOT_A_NUMBER;
-    ck_assert_uint_eq (npu_float_to_bf16 (npu_bf16_to_float (value)), wanted);
+    assert_within (npu_float_to_bf16 (npu_bf16_to_float (value)), wanted, 0);
     if (exponent != 0 && exponent != 0x7f80)
-      ck_assert_double_eq ((double) npu_bf16_to_float (value),
+      assert_within ((double) npu_bf16_to_float (value),
           ldexp (128 + (value & 0x7f), exponent / 128 - 127 - 7)
-          * (value & 0x8000 ? -1 : 1));
+          * (value & 0x8000 ? -1 : 1), 0);
   }
 }
 
@@ -108,9 +112,9 @@ START_TEST (floats_become_the_nearest_bf16_and_halves_the_even_one)
     to_down = fabs ((double) value - down);
     to_up = fabs ((double) value - up);
     if (to_down == to_up)
-      ck_assert_float_eq (result, low & 0x10000 ? up : down);
+      assert_within (result, low & 0x10000 ? up : down, 0);
     else
-      ck_assert_float_eq (result, to_down < to_up ? down : up);
+      assert_within (result, to_down < to_up ? down : up, 0);
   }
 }
 
@@ -135,7 +139,7 @@ END_TEST
 
 #define POINTS 200001
 
-START_TEST (gelu_is_within_1e_6_everywhere)
+START_TEST (gelu_is_within_5e_7_everywhere)
 {
   float *values = malloc (POINTS * sizeof (float));
   float ends[] = { INFINITY, -INFINITY, NAN, -0.0f, 1e30f, -1e30f };
@@ -145,7 +149,7 @@ START_TEST (gelu_is_within_1e_6_everywhere)
   loops->gelu (values, values, POINTS);
   for (int i = 0; i < POINTS; i++)
     assert_within (values[i], gelu ((double) ((float) (i - POINTS / 2)
-                * 2e-4f)), 1e-6);
+                * 2e-4f)), 5e-7);
   loops->gelu (ends, ends, 6);
   ck_assert (ends[0] == INFINITY && ends[1] == 0.0f && isnan (ends[2]));
   ck_assert (ends[3] == 0.0f && ends[4] == 1e30f && ends[5] == 0.0f);
@@ -154,7 +158,7 @@ START_TEST (gelu_is_within_1e_6_everywhere)
 
 END_TEST
 
-START_TEST (power_of_two_errs_by_3e_7_at_most)
+START_TEST (power_of_two_errs_by_2e_7_at_most)
 {
   float *values = malloc (POINTS * sizeof (float));
   float ends[] = { -INFINITY, -126.01f, -126.0f, 127.0f, 300.0f, INFINITY };
@@ -165,7 +169,7 @@ START_TEST (power_of_two_errs_by_3e_7_at_most)
   for (int i = 0; i < POINTS; i++) {
     double wanted = exp2 ((double) (-126.0f + 253.0f * (float) i / POINTS));
 
-    assert_within (values[i], wanted, 3e-7 * wanted);
+    assert_within (values[i], wanted, 2e-7 * wanted);
   }
   loops->exp2 (ends, ends, 6);
   ck_assert (ends[0] == 0.0f && ends[1] == 0.0f && ends[2] == 0x1p-126f);
@@ -213,8 +217,8 @@ START_TEST (matrix_product_accumulates_in_the_promised_order)
     for (size_t j = 0; j < SIDE; j++) {
       double exact = before->sums[i][j], magnitude = fabs (exact);
 
-      ck_assert_float_eq (accumulators->sums[i][j], product_in_order (a, b, i,
-              j, before->sums[i][j]));
+      assert_within (accumulators->sums[i][j], product_in_order (a, b, i, j,
+              before->sums[i][j]), 0);
       for (size_t k = 0; k < SIDE; k++) {
         exact += at (a, i, k) * at (b, j, k);
         magnitude += fabs (at (a, i, k) * at (b, j, k));
@@ -256,7 +260,7 @@ START_TEST (epilogue_adds_bias_then_gelu_then_residual)
       double wanted;
 
       if (j >= SIDE) {
-        ck_assert_uint_eq (output.values[i * STRIDE + j], NOT_A_NUMBER);
+        assert_within (output.values[i * STRIDE + j], NOT_A_NUMBER, 0);
         continue;
       }
       wanted = accumulators->sums[i][j] + (_i & 1 ? (double) bias[j] : 0.0);
@@ -419,8 +423,8 @@ START_TEST (matrix_product_tile_of_fixed_size_is_a_times_b_transposed)
     input[i] = npu_float_to_bf16 (random_float ());
   npu_tile_gemm_pair_bf16 (input, output);
   for (size_t i = 0; i < TILE; i++)
-    ck_assert_uint_eq (output[i], npu_float_to_bf16 (product_in_order (a, b,
-                i / SIDE, i % SIDE, 0.0f)));
+    assert_within (output[i], npu_float_to_bf16 (product_in_order (a, b,
+                i / SIDE, i % SIDE, 0.0f)), 0);
   free (output);
   free (input);
 }
@@ -548,8 +552,8 @@ loops_case (const char *name, void (*take) (void))
   TCase *tests = tcase_create (name);
 
   tcase_add_checked_fixture (tests, take, NULL);
-  tcase_add_test (tests, gelu_is_within_1e_6_everywhere);
-  tcase_add_test (tests, power_of_two_errs_by_3e_7_at_most);
+  tcase_add_test (tests, gelu_is_within_5e_7_everywhere);
+  tcase_add_test (tests, power_of_two_errs_by_2e_7_at_most);
   tcase_add_test (tests, matrix_product_accumulates_in_the_promised_order);
   tcase_add_loop_test (tests, epilogue_adds_bias_then_gelu_then_residual, 0,
       8);

@@ -208,8 +208,8 @@ START_TEST (layer_norm_is_that_of_real_numbers_to_the_unit)
       double units = real / NPU_TILE_NORM_OUTPUT_SCALE;
 
       units = fmin (fmax (units, -128.0), 127.0);
-      ck_assert_msg (fabs (output[i] - units) <= LAYER_NORM_LIMIT,
-          "run %u: %d for %g", run, output[i], units);
+      if (fabs (output[i] - units) > LAYER_NORM_LIMIT)
+        ck_abort_msg ("run %u: %d for %g", run, output[i], units);
     }
   }
 }
@@ -285,12 +285,12 @@ START_TEST (attention_to_equal_values_gives_that_value)
   for (int value = -128; value < 128; value++) {
     int8_t input[NPU_TILE_ATTENTION_INT8_INPUT];
     int8_t output[NPU_TILE_ATTENTION_INT8_OUTPUT];
+    int8_t *values = input + NPU_TILE_ATTENTION_INT8_VALUES;
 
     fill (input, 2 * ATTENTION, (unsigned) value);
-    memset (input + 2 * ATTENTION, value, ATTENTION);
+    memset (values, value, ATTENTION);
     npu_tile_attention_int8 (input, output);
-    for (int i = 0; i < ATTENTION; i++)
-      ck_assert_int_eq (output[i], value);
+    ck_assert_mem_eq (output, values, ATTENTION);
   }
 }
 
@@ -314,9 +314,9 @@ typedef struct
 
 static const Range ranges[] = {
   {"as behind a layer norm", NORMAL, 1.0f, 1.0f, 1.0f},
-  {"flat attention, least values", NORMAL, 0.02f, 0.02f, 0.75f},
-  {"no attention at all", NORMAL, 0.0f, 0.0f, 0.75f},
-  {"small queries, large keys", NORMAL, 0.1f, 2.0f, 0.75f},
+  {"flat attention, least values", NORMAL, 0.02f, 0.02f, 1.0f},
+  {"no attention at all", NORMAL, 0.0f, 0.0f, 1.0f},
+  {"small queries, large keys", NORMAL, 0.1f, 2.0f, 1.0f},
   {"wide", NORMAL, 1.3f, 1.3f, 1.3f},
   {"peaked", NORMAL, 2.0f, 2.0f, 1.0f},
   {"even, all of the range", EVEN, LIMIT, LIMIT, LIMIT},
@@ -417,7 +417,7 @@ START_TEST (attention_correlates_with_real_attention_over_its_range)
     for (int i = 0; i < ATTENTION; i++)
       distance_add (&distance, output[i] * (double) NPU_TILE_ATTENTION_SCALE,
           wanted[i]);
-    assert_close (distance, 0.15);
+    assert_close (distance, 0.12);
   }
   printf ("# %s: correlation %.5f at least\n", range->name, least);
   free (wanted);
