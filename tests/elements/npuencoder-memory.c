@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
  * Whose memory frames and states lie in on their way through the elements:
- * that nothing is copied and nothing allocated, by counting, and that whoever
- * keeps a buffer keeps what is in it.
+ * that nothing is copied and nothing allocated, by counting; that whoever keeps
+ * a buffer keeps what is in it; what faults of a device do; and whose device it
+ * is.
  */
 #include "npuencoder-fixture.h"
 
@@ -468,6 +469,101 @@ GST_START_TEST (a_device_without_memory_fails_the_change_of_state)
 }
 GST_END_TEST;
 
+/* ----------------------------------------------------- shared devices */
+
+static GstNpuDevice *
+device_of (GstElement * element)
+{
+  GstQuery *query = gst_query_new_context (GST_NPU_DEVICE_CONTEXT_TYPE);
+  GstPad *pad = gst_element_get_static_pad (element, "src");
+  GstNpuDevice *device = NULL;
+  GstContext *context;
+
+  fail_unless (gst_pad_query (pad, query));
+  gst_query_parse_context (query, &context);
+  fail_unless (gst_context_get_npu_device (context, &device));
+  gst_query_unref (query);
+  gst_object_unref (pad);
+  return device;
+}
+
+GST_START_TEST (encoders_of_a_pipeline_share_a_device)
+{
+  GstElement *pipeline = gst_parse_launch ("npuencoder name=a device=emu "
+      "npuencoder name=b npuencoder name=c device=cpu", NULL);
+  GstNpuDevice *devices[3];
+
+  fail_unless (gst_element_set_state (pipeline, GST_STATE_READY) ==
+      GST_STATE_CHANGE_SUCCESS);
+  for (guint i = 0; i < 3; i++) {
+    gchar *name = g_strdup_printf ("%c", 'a' + i);
+    GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), name);
+
+    devices[i] = device_of (encoder);
+    gst_object_unref (encoder);
+    g_free (name);
+  }
+  fail_unless_equals_string (gst_npu_device_get_name (devices[2]), "cpu");
+  /* whichever was opened first, "auto" takes what another one has */
+  fail_unless (devices[1] == devices[0] || devices[1] == devices[2]);
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  for (guint i = 0; i < 3; i++)
+    gst_object_unref (devices[i]);
+  gst_object_unref (pipeline);
+}
+GST_END_TEST;
+
+static GstBusSyncReply
+give_device (GstBus * bus, GstMessage * message, gpointer device)
+{
+  const gchar *type;
+
+  if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_NEED_CONTEXT
+      && gst_message_parse_context_type (message, &type)
+      && g_str_equal (type, GST_NPU_DEVICE_CONTEXT_TYPE)) {
+    GstContext *context = gst_context_new_npu_device (device);
+
+    gst_element_set_context (GST_ELEMENT (GST_MESSAGE_SRC (message)), context);
+    gst_context_unref (context);
+  }
+  gst_message_unref (message);
+  return GST_BUS_DROP;
+}
+
+GST_START_TEST (an_application_can_give_a_device)
+{
+  GstNpuDevice *device = gst_npu_device_new ("emu", 0, NULL, NULL), *used;
+  GstContext *context = gst_context_new_npu_device (device);
+
+  for (guint answered = 0; answered < 2; answered++) {
+    GstElement *pipeline = gst_pipeline_new (NULL);
+    GstElement *encoder = gst_element_factory_make ("npuencoder", NULL);
+
+    gst_bin_add (GST_BIN (pipeline), encoder);
+    if (answered) {
+      GstBus *bus = gst_element_get_bus (pipeline);
+
+      gst_bus_set_sync_handler (bus, give_device, device, NULL);
+      gst_object_unref (bus);
+    } else {
+      gst_element_set_context (pipeline, context);
+    }
+    for (guint again = 0; again < 2; again++) {
+      fail_unless (gst_element_set_state (pipeline, GST_STATE_READY) ==
+          GST_STATE_CHANGE_SUCCESS);
+      used = device_of (encoder);
+      fail_unless (used == device);
+      gst_object_unref (used);
+      gst_element_set_state (pipeline, GST_STATE_NULL);
+    }
+    gst_object_unref (pipeline);
+  }
+  gst_context_unref (context);
+  ASSERT_OBJECT_REFCOUNT (device, "device", 1);
+  gst_object_unref (device);
+}
+GST_END_TEST;
+
 static Suite *
 npuencoder_memory_suite (void)
 {
@@ -486,6 +582,8 @@ npuencoder_memory_suite (void)
   tcase_add_test (tcase, a_device_that_hangs_once_loses_no_window);
   tcase_add_test (tcase, a_device_that_fails_for_good_is_an_error);
   tcase_add_test (tcase, a_device_without_memory_fails_the_change_of_state);
+  tcase_add_test (tcase, encoders_of_a_pipeline_share_a_device);
+  tcase_add_test (tcase, an_application_can_give_a_device);
   return suite;
 }
 
