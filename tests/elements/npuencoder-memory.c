@@ -491,7 +491,7 @@ GST_START_TEST (encoders_of_a_pipeline_share_a_device)
 {
   GstElement *pipeline = gst_parse_launch ("npuencoder name=a device=emu "
       "npuencoder name=b npuencoder name=c device=cpu", NULL);
-  GstNpuDevice *devices[3];
+  GstNpuDevice *found[3];
 
   fail_unless (gst_element_set_state (pipeline, GST_STATE_READY) ==
       GST_STATE_CHANGE_SUCCESS);
@@ -499,16 +499,16 @@ GST_START_TEST (encoders_of_a_pipeline_share_a_device)
     gchar *name = g_strdup_printf ("%c", 'a' + i);
     GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), name);
 
-    devices[i] = device_of (encoder);
+    found[i] = device_of (encoder);
     gst_object_unref (encoder);
     g_free (name);
   }
-  fail_unless_equals_string (gst_npu_device_get_name (devices[2]), "cpu");
+  fail_unless_equals_string (gst_npu_device_get_name (found[2]), "cpu");
   /* whichever was opened first, "auto" takes what another one has */
-  fail_unless (devices[1] == devices[0] || devices[1] == devices[2]);
+  fail_unless (found[1] == found[0] || found[1] == found[2]);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   for (guint i = 0; i < 3; i++)
-    gst_object_unref (devices[i]);
+    gst_object_unref (found[i]);
   gst_object_unref (pipeline);
 }
 GST_END_TEST;
