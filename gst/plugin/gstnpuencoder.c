@@ -31,13 +31,25 @@
  * Gaps, discontinuities, new segments and the end of the stream drain: what
  * was heard is encoded as a shorter window first.
  *
+ * ## Memory and pipeline
+ * The encoder proposes a #GstNpuRingPool upstream, so that npumel writes frames
+ * where the device needs them, and its states are device memory of a
+ * #GstNpuBufferPool. Up to #GstNpuEncoder:depth windows are in the device's
+ * pipeline: one is uploaded or downloaded while another is encoded. The device
+ * is shared by a #GstContext of type "npu.device".
+ *
+ * Behind a live source capture does not wait for the encoder: when windows come
+ * faster than they are encoded, #GstNpuEncoder:overload says what is done, and
+ * QoS messages say that it was done. #GstNpuEncoder:stats has the figures, and
+ * #GstNpuEncoder:timeline writes every stage of every window to a file.
+ *
  * ## Latency
  * States of a window can leave when all of it was heard, and its timestamp is
  * that of its start. The latency is therefore the window's length (of the
  * model's whole context where #GstNpuEncoder:window is 0, 30 s without a
  * model), and for the work on it, decoding included, the hop but at most a
- * quarter of the window. A device that needs longer still loses nothing, but
- * sinks that follow the clock get the data late. The maximum is what the ring
+ * quarter of the window. Where a device needs longer, sinks that follow the
+ * clock get the data late, or windows are left out as overload says. The maximum is what the ring
  * of frames holds: a window, a hop for each window in flight, and 30 s.
  *
  * ## Example launch lines
@@ -53,6 +65,10 @@
  * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! npumel ! npuencoder window=5000000000 hop=1000000000 ! fakesink
  * ]|
  * Every second, encode the last five seconds.
+ * |[
+ * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! npumel ! npuencoder device=emu device-options=cost=published ! fakesink
+ * ]|
+ * Encode on an emulated NPU.
  */
 #include "gstnpuencoder.h"
 
