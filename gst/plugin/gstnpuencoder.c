@@ -49,8 +49,9 @@
  * model's whole context where #GstNpuEncoder:window is 0, 30 s without a
  * model), and for the work on it, decoding included, the hop but at most a
  * quarter of the window. Where a device needs longer, sinks that follow the
- * clock get the data late, or windows are left out as overload says. The maximum is what the ring
- * of frames holds: a window, a hop for each window in flight, and 30 s.
+ * clock get the data late, or windows are left out as overload says. The
+ * maximum is what the ring of frames holds: a window, a hop for each window in
+ * flight, and 30 s.
  *
  * ## Example launch lines
  * |[
