@@ -33,7 +33,7 @@ typedef struct
 struct _GstNpuMemoryPrivate
 {
   GMutex lock;                  /* guards the list */
-  GArray *pending;              /* of Pending: in order, apart from each other */
+  GArray *pending;              /* of Pending: in order, apart */
 
   NpuBuffer *buffer;
   gsize base;                   /* of the memory in it */

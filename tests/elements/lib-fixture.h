@@ -24,7 +24,7 @@ GstNpuDevice *lib_device_open_lost (GstAllocator ** allocator,
 /* Whether host and device have copies of their own. */
 gboolean lib_device_is_apart (GstNpuDevice * device);
 
-/* What the device has; what it writes. Offsets count from the buffer's start. */
+/* What the device has, and what it writes; offsets are the buffer's. */
 void lib_device_read (GstNpuMemory * memory, gsize offset, gsize size,
     guint8 * bytes);
 void lib_device_write (GstNpuMemory * memory, gsize offset, gsize size,
