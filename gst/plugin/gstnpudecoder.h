@@ -69,6 +69,7 @@ struct _GstNpuDecoder
   GstClockTime position;        /* up to here text and gaps were sent */
   guint64 next_sample;          /* of the last answer */
   gboolean sent_caps;
+  gboolean refused;             /* caps or a segment, and said so */
 };
 
 GstFlowReturn gst_npu_decoder_chain (GstPad * pad, GstObject * parent,
