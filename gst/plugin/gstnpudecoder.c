@@ -157,6 +157,7 @@ start (GstNpuDecoder * self)
   self->next_sample = 0;
   self->seen_window = G_MAXUINT64;
   self->sent_caps = FALSE;
+  self->refused = FALSE;
 }
 
 static GstStateChangeReturn
@@ -203,13 +204,20 @@ set_string (gchar ** setting, const GValue * value, const gchar * fallback)
   *setting = g_strdup (string ? string : fallback);
 }
 
-/* Escapes may stand for any byte, but what comes out is text. */
+/* Escapes may stand for any byte, but what comes out is text. A backslash at
+ * the end that begins no escape stands for itself. */
 static gchar *
 unescape (const gchar * escaped)
 {
-  gchar *bytes = g_strcompress (escaped);
-  gchar *text = g_utf8_make_valid (bytes, -1);
+  gsize length = strlen (escaped), backslashes = 0;
+  gchar *complete, *bytes, *text;
 
+  while (backslashes < length && escaped[length - 1 - backslashes] == '\\')
+    backslashes++;
+  complete = g_strconcat (escaped, backslashes % 2 ? "\\" : NULL, NULL);
+  bytes = g_strcompress (complete);
+  text = g_utf8_make_valid (bytes, -1);
+  g_free (complete);
   g_free (bytes);
   return text;
 }
@@ -340,8 +348,6 @@ gst_npu_decoder_init (GstNpuDecoder * self)
   gst_pad_set_chain_function (self->sinkpad, gst_npu_decoder_chain);
   gst_pad_set_event_full_function (self->sinkpad, gst_npu_decoder_sink_event);
   gst_pad_set_query_function (self->sinkpad, gst_npu_decoder_sink_query);
-  /* caps that do not fit get in, to be refused with a message */
-  GST_PAD_SET_ACCEPT_TEMPLATE (self->sinkpad);
   gst_element_add_pad (GST_ELEMENT (self), self->sinkpad);
 
   self->srcpad = gst_pad_new_from_static_template (&src_template, "src");

@@ -70,6 +70,7 @@ struct _GstNpuDecoder
   guint64 next_sample;          /* of the last answer */
   guint64 seen_window;          /* id of the last window that came */
   gboolean sent_caps;
+  gboolean refused;             /* caps or a segment, and said so */
 };
 
 GstFlowReturn gst_npu_decoder_chain (GstPad * pad, GstObject * parent,

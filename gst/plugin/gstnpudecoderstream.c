@@ -446,6 +446,16 @@ start_stream (GstNpuDecoder * self, GstEvent * event)
   return TRUE;
 }
 
+/* The same sticky event may come again with each buffer: one error for all. */
+static gboolean
+is_refused_anew (GstNpuDecoder * self)
+{
+  gboolean anew = !self->refused;
+
+  self->refused = TRUE;
+  return anew;
+}
+
 static gboolean
 start_segment (GstNpuDecoder * self, GstEvent * event)
 {
@@ -453,12 +463,14 @@ start_segment (GstNpuDecoder * self, GstEvent * event)
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
-    GST_ELEMENT_ERROR (self, STREAM, FORMAT,
-        ("Only encoder states in time format can be decoded; link npuencoder "
-            "before this element."), (NULL));
+    if (is_refused_anew (self))
+      GST_ELEMENT_ERROR (self, STREAM, FORMAT,
+          ("Only encoder states in time format can be decoded; link npuencoder "
+              "before this element."), (NULL));
     gst_event_unref (event);
     return FALSE;
   }
+  self->refused = FALSE;
   if (!GST_CLOCK_TIME_IS_VALID (self->position)
       || !gst_npu_segment_is_update (&self->segment, segment)) {
     self->position = segment->start;
@@ -489,30 +501,43 @@ forward_tags (GstNpuDecoder * self, GstEvent * event)
   return TRUE;
 }
 
-static gboolean
-accept_caps (GstNpuDecoder * self, GstEvent * event)
+static void
+refuse_caps (GstNpuDecoder * self, const GstCaps * caps, const gchar * digest)
 {
-  const gchar *digest;
-  GstCaps *caps;
-  gboolean accepted = FALSE;
+  gchar *got = gst_caps_to_string (caps);
 
-  gst_event_parse_caps (event, &caps);
-  self->width = 0;
-  if (!gst_npu_states_caps_parse (caps, &self->width, &digest))
+  if (self->width == 0)
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
-        ("Encoder states of unknown width; link npuencoder before this "
-            "element."), ("caps %" GST_PTR_FORMAT, caps));
-  else if (self->override && digest
-      && g_strcmp0 (digest, npu_model_digest (self->override)) != 0)
+        ("Only encoder states can be decoded, but got %s; link npuencoder "
+            "before this element.", got), (NULL));
+  else
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
         ("The property \"model\" names %s (digest %s), but the states come "
             "from a model with digest %s; leave the property unset, or give "
             "npuencoder the same model.", npu_model_path (self->override),
-            npu_model_digest (self->override), digest), (NULL));
-  else
-    accepted = TRUE;
-  if (!accepted)
+            npu_model_digest (self->override), digest), ("caps %s", got));
+  g_free (got);
+}
+
+static gboolean
+accept_caps (GstNpuDecoder * self, GstEvent * event)
+{
+  const gchar *digest = NULL;
+  GstCaps *caps;
+  gboolean accepted;
+
+  gst_event_parse_caps (event, &caps);
+  self->width = 0;
+  accepted = gst_npu_states_caps_parse (caps, &self->width, &digest)
+      && (!self->override || !digest
+      || g_strcmp0 (digest, npu_model_digest (self->override)) == 0);
+  if (accepted) {
+    self->refused = FALSE;
+  } else {
+    if (is_refused_anew (self))
+      refuse_caps (self, caps, digest);
     self->width = 0;
+  }
   gst_event_unref (event);
   return accepted;
 }
@@ -549,6 +574,7 @@ take_event (GstPad * pad, GstObject * parent, GstEvent * event)
       gst_npu_decoder_set_cancelled (self, FALSE);
       self->position = GST_CLOCK_TIME_NONE;
       self->next_sample = 0;
+      self->refused = FALSE;
       return result;
     case GST_EVENT_STREAM_START:
       return start_stream (self, event);
@@ -594,6 +620,11 @@ gst_npu_decoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
 {
   if (gst_npu_query_is_driven (query)) {
     gst_npu_query_set_driven (query, TRUE);
+    return TRUE;
+  }
+  if (GST_QUERY_TYPE (query) == GST_QUERY_ACCEPT_CAPS) {
+    /* what does not fit gets in, to be refused with a message */
+    gst_query_set_accept_caps_result (query, TRUE);
     return TRUE;
   }
   return gst_pad_query_default (pad, parent, query);

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fresh speech of held-out voices as WAV files with a reference.
 
-  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S
+  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S [--long]
 
 `nobody` is music, babble, noise, hum and clicks in turn, `foreign` speech of
 held-out voices outside the vocabulary: both without segments. Otherwise each file (16 kHz, one channel, shorter than 9.5 s) is one speaker saying one to
 three utterances with pauses of 0.6 s or more between them. DIR/reference.json
 is a list of {"file", "voice", "kind", "text", "segments": [{"start", "end",
-"words": [{"word", "start", "end"}]}]}, times in seconds. Needs espeak-ng and
+"words": [{"word", "start", "end"}]}]}, times in seconds. With --long a file
+lasts 15 to 60 s: one speaker with many utterances, a third of them run into the
+next without a pause, a few pauses longer than any in the training. Needs espeak-ng and
 flite with their headers, a C compiler and numpy; the same seed gives the same
 files. The voices are listed in voices.py.
 """
@@ -35,12 +37,19 @@ def pick_voice(rng, which):
             "training": voices.training_voice}[which](rng)
 
 
-def make_item(synthesiser, rng, which):
+def long_pause(rng):
+    """Seconds between utterances of a long file: none, a breath, a silence."""
+    draw = rng.random()
+    return voices.between(rng, *((0.05, 0.3) if draw < 0.35 else (0.45, 1.2) if draw < 0.9 else (1.2, 6)))
+
+
+def make_item(synthesiser, rng, which, long=False):
     """(samples int16, description) of one file."""
     voice = pick_voice(rng, which)
     at = voices.between(rng, 0.1, 0.8)
+    longest = voices.between(rng, 15, 60) if long else LONGEST
     pieces, segments, kinds = [], [], []
-    for _ in range(rng.choice([1, 1, 2, 3])):
+    for _ in range(1000 if long else rng.choice([1, 1, 2, 3])):
         kind, words = language.utterance(rng)
         said = synthesiser.say(voice, language.spoken(words, rng))
         if said is None or len(said[1]) != len(words):
@@ -48,7 +57,7 @@ def make_item(synthesiser, rng, which):
         audio, times = said
         first, last = int(times[0, 0]), int(times[-1, 1])
         length = (last - first) / RATE
-        if at + length + 0.6 > LONGEST:
+        if at + length + 0.6 > longest:
             break
         begin, end = max(0, first - 800), min(len(audio), last + 800)
         pieces.append((int(at * RATE) - (first - begin), audio[begin:end]))
@@ -56,9 +65,9 @@ def make_item(synthesiser, rng, which):
         segments.append({"start": round(at, 3), "end": round(at + length, 3), "kind": kind,
                          "words": [{"word": w, "start": round(float(s), 3), "end": round(float(e), 3)}
                                    for w, (s, e) in zip(words, times)]})
-        at += length + voices.between(rng, 0.6, 1.2)
+        at += length + (long_pause(rng) if long else voices.between(rng, 0.6, 1.2))
     if not segments:
-        return make_item(synthesiser, rng, which)
+        return make_item(synthesiser, rng, which, long)
     out = np.zeros(int((segments[-1]["end"] + voices.between(rng, 0.2, 0.6)) * RATE), np.float64)
     for begin, audio in pieces:
         begin = max(0, begin)
@@ -121,6 +130,7 @@ def main():
                         choices=["held-out", "held-out-espeak", "held-out-human", "training", "nobody", "foreign"])
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--long", action="store_true", help="15 to 60 s a file")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     rng = random.Random(args.seed)
@@ -132,7 +142,7 @@ def main():
         elif args.voices == "foreign":
             audio, item = make_foreign(synthesiser, rng)
         else:
-            audio, item = make_item(synthesiser, rng, args.voices)
+            audio, item = make_item(synthesiser, rng, args.voices, args.long)
         item["file"] = f"{number:04d}.wav"
         with wave.open(os.path.join(args.out, item["file"]), "wb") as out:
             out.setnchannels(1)

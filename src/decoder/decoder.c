@@ -28,6 +28,10 @@
 /* Text of one window; more than that is cut off. */
 #define MAX_TEXT_BYTES (1u << 20)
 
+/* A window in which nothing but a loop was found is heard again as far as half
+ * of it, half of that and so on, down to a second. */
+#define SHORTEST_PART 50
+
 /* How often a wait for the weights looks at npu_decoder_cancel(). */
 #define LOAD_POLL_NS 20000000u
 
@@ -42,6 +46,7 @@ struct NpuDecoder
    * and are cut anywhere: its first time may be anything, it leaves out words
    * that a window cuts, and where it hears nothing, it says so at once. */
   bool for_growing_windows;
+  uint32_t fastest;             /* text tokens that are said in a second */
   int32_t given_language;       /* of the options, or NPU_TOKEN_NONE */
   int32_t language;             /* in use; NPU_TOKEN_NONE while unknown */
   atomic_bool canceled;
@@ -67,9 +72,10 @@ struct NpuDecoder
 typedef struct
 {
   uint32_t count;               /* tokens, without the end of text */
-  uint32_t decoded;             /* likewise, before a loop was cut */
+  uint32_t text;                /* those that are no times */
   double log_sum;               /* logarithms of probabilities, with the end */
-  bool looped;
+  bool looped;                  /* or at a limit without an end */
+  bool unlikely;                /* no speech was the first choice */
   int32_t language;
 } Hypothesis;
 
@@ -186,6 +192,21 @@ longest_token (const NpuTokenizer * tokenizer)
   return longest;
 }
 
+/* In a vocabulary of whole words a token takes longer to say. */
+static uint32_t
+fastest_speech (const NpuTokenizer * tokenizer)
+{
+  for (int32_t token = 0; token < npu_tokenizer_size (tokenizer); token++) {
+    size_t size;
+    const uint8_t *bytes = npu_tokenizer_bytes (tokenizer, token, &size);
+
+    if (npu_tokenizer_is_text (tokenizer, token) && size > 0 &&
+        bytes[0] != ' ')
+      return NPU_SEGMENTS_TOKENS_A_SECOND;
+  }
+  return NPU_SEGMENTS_WORDS_A_SECOND;
+}
+
 static NpuStatus
 allocate (NpuDecoder * decoder, NpuError * error)
 {
@@ -240,6 +261,7 @@ npu_decoder_create (NpuModel * model, const NpuDecoderOptions * options,
   self->options = options ? *options : defaults;
   self->multilingual = npu_tokenizer_multilingual (self->tokenizer);
   self->for_growing_windows = npu_model_config (model)->heard_context;
+  self->fastest = fastest_speech (self->tokenizer);
 
   status = choose_options (self, error);
   if (status == NPU_OK)
@@ -373,8 +395,10 @@ run_prompt (NpuDecoder * decoder, Hypothesis * hypothesis,
   transcript->no_speech_probability =
       probability (decoder->logits, vocabulary, special->no_speech);
   *nothing = decoder->for_growing_windows &&
-      special->no_speech != NPU_TOKEN_NONE &&
-      most_probable (decoder->logits, 0, vocabulary) == special->no_speech;
+      transcript->no_speech_probability > decoder->options.no_speech_threshold;
+  hypothesis->unlikely = transcript->no_speech_probability >
+      decoder->options.no_speech_threshold || (decoder->for_growing_windows &&
+      most_probable (decoder->logits, 0, vocabulary) == special->no_speech);
   if (*nothing || !decoder->multilingual)
     return NPU_OK;
 
@@ -391,18 +415,30 @@ run_prompt (NpuDecoder * decoder, Hypothesis * hypothesis,
   return count ? append (decoder, prompt, count, NULL, error) : NPU_OK;
 }
 
+/* Whether @token, the newest, is one too many: it repeats what came before, or
+ * nobody could have said so much in the time that was heard. */
+static bool
+is_loop (NpuDecoder * decoder, Hypothesis * hypothesis, int32_t token,
+    uint32_t heard)
+{
+  hypothesis->text += token < decoder->special.first_timestamp;
+  return npu_loop_guard_accept (&decoder->guard, token) ||
+      hypothesis->text > npu_segments_most (heard, decoder->fastest) ||
+      hypothesis->count == decoder->max_tokens;
+}
+
 /* Take tokens until the end of text, the limit, or a loop. */
 static NpuStatus
-run_tokens (NpuDecoder * decoder, Hypothesis * hypothesis, NpuError * error)
+run_tokens (NpuDecoder * decoder, uint32_t heard, Hypothesis * hypothesis,
+    NpuError * error)
 {
   NpuStatus status = NPU_OK;
 
   npu_loop_guard_begin (&decoder->guard);
-  for (;;) {
+  while (status == NPU_OK && !hypothesis->looped) {
     float log_probability;
     int32_t token = npu_rules_choose (&decoder->rules, &decoder->result,
         &log_probability);
-    uint32_t surplus;
 
     hypothesis->log_sum += log_probability;
     if (token == decoder->special.end_of_text)
@@ -410,20 +446,13 @@ run_tokens (NpuDecoder * decoder, Hypothesis * hypothesis, NpuError * error)
     decoder->tokens[hypothesis->count] = token;
     decoder->log_probabilities[hypothesis->count] = log_probability;
     hypothesis->count++;
-    surplus = npu_loop_guard_accept (&decoder->guard, token);
-    if (surplus || hypothesis->count == decoder->max_tokens) {
-      hypothesis->decoded = hypothesis->count;
-      hypothesis->count -= surplus;
-      hypothesis->looped = surplus > 0;
-      return NPU_OK;
-    }
+    hypothesis->looped = is_loop (decoder, hypothesis, token, heard);
+    if (hypothesis->looped)
+      break;
     npu_rules_accept (&decoder->rules, token);
     status = append (decoder, &token, 1, NULL, error);
-    if (status != NPU_OK)
-      return status;
   }
-  hypothesis->decoded = hypothesis->count;
-  return NPU_OK;
+  return status;
 }
 
 /* Returns the text's length without the terminator; 0 if nothing is left. */
@@ -501,7 +530,9 @@ language_code (const NpuDecoder * decoder, int32_t language)
   return code ? code : "und";
 }
 
-static void
+/* Returns whether nothing but doubtful text was found, and a shorter part of the
+ * window may give more. */
+static bool
 finish (NpuDecoder * decoder, const NpuDecoderWindow * window,
     const Hypothesis * hypothesis, NpuTranscript * transcript)
 {
@@ -512,30 +543,31 @@ finish (NpuDecoder * decoder, const NpuDecoderWindow * window,
     .valid = window->valid,
     .full = window->full || window->final,
     .final = window->final,
+    .looped = hypothesis->looped,
+    .fastest = decoder->fastest,
     .leaves_cut_words = decoder->for_growing_windows,
     .short_silences = decoder->for_growing_windows,
   };
   NpuSegmentsOutput slices = { .segments = decoder->slices };
 
-  transcript->tokens = hypothesis->decoded;
+  transcript->tokens += hypothesis->count;
   transcript->log_probability =
-      (float) (hypothesis->log_sum / (hypothesis->decoded + 1));
+      (float) (hypothesis->log_sum / (hypothesis->count + 1));
   transcript->language = language_code (decoder, hypothesis->language);
   if (transcript->no_speech ||
-      (transcript->no_speech_probability >
-          decoder->options.no_speech_threshold &&
-          transcript->log_probability <
+      (hypothesis->unlikely && transcript->log_probability <
           decoder->options.log_probability_threshold)) {
     transcript->no_speech = true;
     transcript->next = npu_segments_nothing (&input);
-    return;
+    return false;
   }
   npu_segments_parse (&input, &slices);
   make_segments (decoder, &slices, transcript);
   transcript->next = slices.next;
-  transcript->looped = hypothesis->looped || slices.looped;
+  transcript->looped = transcript->looped || slices.doubtful || slices.looped;
   if (transcript->count > 0 && decoder->language == NPU_TOKEN_NONE)
     decoder->language = hypothesis->language;
+  return input.full && slices.doubtful && transcript->count == 0;
 }
 
 static NpuStatus
@@ -552,13 +584,36 @@ check_window (const NpuDecoder * decoder, const NpuDecoderWindow * window,
       window->positions, window->valid, context);
 }
 
+/* Decode @window; @again says that a shorter part of it may give more. */
+static NpuStatus
+decode_part (NpuDecoder * decoder, const NpuDecoderWindow * window,
+    NpuTranscript * transcript, bool *again, NpuError * error)
+{
+  Hypothesis hypothesis = { .language = decoder->language };
+  bool nothing = false;
+  NpuStatus status = npu_text_pass_listen (decoder->pass, window->states,
+      window->positions, error);
+
+  if (status != NPU_OK)
+    return status;
+  npu_rules_begin (&decoder->rules, window->valid);
+  status = run_prompt (decoder, &hypothesis, transcript, &nothing, error);
+  if (status == NPU_OK && !nothing)
+    status = run_tokens (decoder, window->valid, &hypothesis, error);
+  if (status != NPU_OK)
+    return status;
+  transcript->no_speech = nothing;
+  *again = finish (decoder, window, &hypothesis, transcript);
+  return NPU_OK;
+}
+
 NpuStatus
 npu_decoder_decode (NpuDecoder * decoder, const NpuDecoderWindow * window,
     NpuTranscript * transcript, NpuError * error)
 {
-  Hypothesis hypothesis = { .language = decoder->language };
+  NpuDecoderWindow part = *window;
   NpuStatus status = check_window (decoder, window, error);
-  bool nothing = false;
+  bool again = true;
 
   *transcript = (NpuTranscript) { .segments = decoder->segments };
   if (status == NPU_OK)
@@ -576,19 +631,14 @@ npu_decoder_decode (NpuDecoder * decoder, const NpuDecoderWindow * window,
 
   status = wait_for_weights (decoder, error);
   if (status == NPU_OK)
-    status = npu_text_pass_listen (decoder->pass, window->states,
-        window->positions, error);
-  if (status != NPU_OK)
-    return status;
-  npu_rules_begin (&decoder->rules, window->valid);
-  status = run_prompt (decoder, &hypothesis, transcript, &nothing, error);
-  if (status == NPU_OK && !nothing)
-    status = run_tokens (decoder, &hypothesis, error);
-  if (status != NPU_OK)
-    return status;
-  transcript->no_speech = nothing;
-  finish (decoder, window, &hypothesis, transcript);
-  return NPU_OK;
+    status = decode_part (decoder, &part, transcript, &again, error);
+  while (status == NPU_OK && again && part.valid / 2 >= SHORTEST_PART) {
+    part.valid /= 2;
+    part.positions = part.valid;
+    part.final = false;
+    status = decode_part (decoder, &part, transcript, &again, error);
+  }
+  return status;
 }
 
 NpuStatus

@@ -9,14 +9,22 @@
  * Where it goes beyond Whisper:
  *  - Words that a window's end cuts, and windows without text, are handled as
  *    decoder/segments.h says; nothing is lost, nothing repeated.
- *  - The loop guard: decoding a window ends when the last tokens are the same 1
- *    to 32 tokens over and over, at least 16 tokens and 4 times; one occurrence
- *    is kept. Eight or more segments of one window in a row with the same text
- *    become the first of them.
+ *  - The loop guard: decoding ends when the last tokens are the same 1 to 32
+ *    tokens over and over, at least 16 tokens and 4 times; when there is more
+ *    text than anybody can say in the time that was heard (decoder/segments.h);
+ *    or when half of the text context is used up, Whisper's limit. Segments
+ *    before the loop that could have been said are given out, and the next
+ *    window starts at their end. Where there is none, what was written is
+ *    thrown away, and as much as half of the window is decoded, half of that
+ *    and so on, down to a second (Whisper tries higher temperatures instead). A
+ *    window that will grow is left alone. Eight or more segments of one window
+ *    in a row with the same text become the first of them.
  *  - Models that were trained at shortened contexts (config heard_context) are
  *    made for windows that grow: their first time may be anything (Whisper: at
- *    most 1 s), and a window in which no_speech is the most probable token
- *    after start_of_transcript holds nothing, whatever the thresholds.
+ *    most 1 s), and a window in which no_speech is more probable than the
+ *    threshold holds nothing, however sure the text would be. Where it is the
+ *    most probable token after start_of_transcript, but less so than that, the
+ *    threshold of the text decides.
  *  - Only text, times and the end of text can be chosen.
  */
 #ifndef NPU_DECODER_DECODER_H
@@ -102,7 +110,7 @@ typedef struct
                                  * ... valid; 0 only where the window is not
                                  * full */
   bool no_speech;               /* the window was judged to hold none */
-  bool looped;                  /* the guard cut a repetition */
+  bool looped;                  /* the guard threw something away */
   float no_speech_probability;
   float log_probability;        /* mean over all tokens */
   const char *language;         /* code in use; "und" while unknown */

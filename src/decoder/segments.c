@@ -8,6 +8,7 @@
 
 /* A start with nothing after it must lie at valid / this or later. */
 #define CUT_START_SHARE 20
+#define POSITIONS_A_SECOND 50
 /* The overlap of windows without text is at most valid / this. */
 #define OVERLAP_SHARE 4
 
@@ -17,6 +18,7 @@ typedef enum
   TAIL_NOTHING,
   TAIL_START,                   /* a start without text */
   TAIL_TEXT,                    /* text without an end */
+  TAIL_DOUBT,                   /* something that nobody said */
 } TailKind;
 
 typedef struct
@@ -92,6 +94,33 @@ slice (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
   }
 }
 
+uint32_t
+npu_segments_most (uint32_t positions, uint32_t fastest)
+{
+  return NPU_SEGMENTS_BURST +
+      (uint32_t) ((uint64_t) positions * fastest / POSITIONS_A_SECOND);
+}
+
+/* Keep the segments before the first that holds more text than can be said in
+ * its time. What follows it, or a loop, is doubtful and left out as well. */
+static void
+stop_at_doubt (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
+    Tail * tail)
+{
+  output->doubtful = input->looped;
+  for (uint32_t i = 0; i < output->count; i++) {
+    const NpuTokenSegment *segment = &output->segments[i];
+
+    if (segment->token_count > npu_segments_most (segment->end -
+            segment->start, input->fastest)) {
+      output->count = i;
+      output->doubtful = true;
+    }
+  }
+  if (output->doubtful)
+    tail->kind = TAIL_DOUBT;
+}
+
 static bool
 same_text (const NpuSegmentsInput * input, const NpuTokenSegment * a,
     const NpuTokenSegment * b)
@@ -127,7 +156,7 @@ cut_loops (const NpuSegmentsInput * input, NpuSegmentsOutput * output)
 /* The window goes on behind @heard with a silence of @length, as far as its
  * model can tell, which does not hear behind one that is so long. */
 static bool
-is_doubtful (const NpuSegmentsInput * input, uint32_t length)
+is_too_long (const NpuSegmentsInput * input, uint32_t length)
 {
   return input->short_silences && length > NPU_SEGMENTS_SILENCE;
 }
@@ -137,7 +166,7 @@ npu_segments_nothing (const NpuSegmentsInput * input)
 {
   if (!input->full)
     return 0;
-  if (is_doubtful (input, input->valid))
+  if (is_too_long (input, input->valid))
     return NPU_SEGMENTS_STEP;
   if (input->final)
     return input->valid;
@@ -190,13 +219,15 @@ stop_at_silence (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
   uint32_t heard = 0;
 
   for (uint32_t i = 0; i < output->count; i++) {
-    if (is_doubtful (input, output->segments[i].start - heard)) {
+    if (is_too_long (input, output->segments[i].start - heard)) {
       output->count = i;
       return true;
     }
     heard = output->segments[i].end;
   }
-  return is_doubtful (input, (tail->kind == TAIL_NOTHING ? input->valid :
+  if (tail->kind == TAIL_DOUBT)
+    return false;
+  return is_too_long (input, (tail->kind == TAIL_NOTHING ? input->valid :
           greatest (tail->segment.start, heard)) - heard);
 }
 
@@ -234,6 +265,9 @@ finish_full (const NpuSegmentsInput * input, NpuSegmentsOutput * output,
       else
         output->next = input->valid;
       break;
+    case TAIL_DOUBT:
+      output->next = heard > 0 ? heard : input->valid;
+      break;
   }
 }
 
@@ -259,6 +293,7 @@ npu_segments_parse (const NpuSegmentsInput * input,
 
   output->looped = false;
   slice (input, output, &tail);
+  stop_at_doubt (input, output, &tail);
   if (input->full)
     finish_full (input, output, &tail);
   else

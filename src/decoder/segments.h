@@ -21,6 +21,10 @@
  *    may have begun; at the stream's end, everything.
  *  - Text that the stream's end cut is given out when too little is left for
  *    another window.
+ *  - Segments with more text than anybody says in their time, and text that ran
+ *    into the limit or a loop, are doubtful: neither they nor what follows is
+ *    given out; the next window starts at the last end before. Where there is
+ *    none, next is the whole window, and the caller better tries a shorter one.
  *  - A model that was trained with short silences does not hear, or writes at
  *    wrong times, what comes behind a longer one. Nothing behind that is given
  *    out; the next window starts at the last end before it, or a second on.
@@ -54,6 +58,14 @@
 
 #define NPU_SEGMENTS_LOOP 8
 
+/* Text that is said in no time at all, since times are not exact; and what is
+ * said in a second at most. The fastest speakers reach 5 to 6 words. A token of
+ * Whisper is 0.7 words of English, but scripts whose characters take two or
+ * three tokens have been heard with 20 tokens a second; loops write hundreds. */
+#define NPU_SEGMENTS_BURST 2
+#define NPU_SEGMENTS_WORDS_A_SECOND 8
+#define NPU_SEGMENTS_TOKENS_A_SECOND 25
+
 typedef struct
 {
   const int32_t *tokens;
@@ -62,6 +74,8 @@ typedef struct
   uint32_t valid;               /* positions heard */
   bool full;                    /* nothing can be added to the window */
   bool final;                   /* the stream ended in it */
+  bool looped;                  /* the tokens were cut in a loop or at a limit */
+  uint32_t fastest;             /* text tokens a second that can be said */
   bool leaves_cut_words;        /* the model was trained to */
   bool short_silences;          /* the model was trained with no others */
 } NpuSegmentsInput;
@@ -80,7 +94,15 @@ typedef struct
   uint32_t count;
   uint32_t next;
   bool looped;
+  bool doubtful;                /* text was left out since nobody says so much */
 } NpuSegmentsOutput;
+
+/**
+ * npu_segments_most:
+ * Returns how many text tokens can be said in so many positions if @fastest of
+ * them can in a second.
+ */
+uint32_t npu_segments_most (uint32_t positions, uint32_t fastest);
 
 /**
  * npu_segments_parse:

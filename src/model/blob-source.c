@@ -172,6 +172,20 @@ npu_blob_source_is_directory (const NpuBlobSource * self)
   return self->builtin || self->directory >= 0;
 }
 
+/* A file that is not there is no error, but a link to nowhere is one. */
+static NpuStatus
+check_link (const NpuBlobSource * self, const char *name, NpuError * error)
+{
+  struct stat status;
+
+  if (fstatat (self->directory, name, &status, AT_SYMLINK_NOFOLLOW) < 0
+      || !S_ISLNK (status.st_mode))
+    return NPU_OK;
+  return npu_error_set (error, NPU_EIO, "%s is a link to a file that is not "
+      "there (a Hugging Face cache that was cleaned up or copied in part has "
+      "such links); download the model again", name);
+}
+
 NpuStatus
 npu_blob_source_load (NpuBlobSource * self, const char *name,
     const NpuBlob ** blob, NpuError * error)
@@ -192,7 +206,7 @@ npu_blob_source_load (NpuBlobSource * self, const char *name,
       O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (descriptor < 0) {
     if (errno == ENOENT)
-      return NPU_OK;
+      return check_link (self, name, error);
     return npu_error_set (error, NPU_EIO, "%s cannot be opened: %s; "
         "check who may read it", name, strerror (errno));
   }

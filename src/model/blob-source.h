@@ -59,8 +59,8 @@ bool npu_blob_source_is_directory (const NpuBlobSource * source);
  * @name  a plain file name: anything with a '/' in it, and "..", is refused
  * @blob  out; NULL when there is no such file; lives as long as @source
  *
- * Returns NPU_OK (also when there is no such file), NPU_EIO, NPU_EFORMAT (the
- * name) or NPU_ENOMEM.
+ * Returns NPU_OK (also when there is no such file), NPU_EIO (a link to nowhere,
+ * among others), NPU_EFORMAT (the name) or NPU_ENOMEM.
  */
 NpuStatus npu_blob_source_load (NpuBlobSource * source, const char *name,
     const NpuBlob ** blob, NpuError * error);

@@ -384,6 +384,34 @@ GST_START_TEST (a_separator_of_any_bytes_leaves_text_valid)
 }
 GST_END_TEST;
 
+/* GLib complains of a backslash that begins no escape; here that is fatal. */
+GST_START_TEST (a_separator_may_end_in_a_backslash)
+{
+  static const struct
+  {
+    const gchar *separator, *ending;
+  } rows[] = {
+    {"\\", "\\|"},
+    {"\\\\", "\\|"},
+    {"~\\\\\\", "~\\\\|"},
+  };
+  Opened opened = open_model (test_model ());
+  GstElement *decoder = new_decoder ();
+  GstHarness *h;
+  Coverage *coverage;
+
+  g_object_set (decoder, "separator", rows[__i__].separator, NULL);
+  h = new_decoder_harness (decoder, opened.model);
+  coverage = watch_coverage (h->sinkpad);
+  decode_windows (h, 20, 0);
+  fail_unless (coverage->texts > 0);
+  fail_unless (g_str_has_suffix (coverage->text->str, rows[__i__].ending));
+  free_harness (h);
+  coverage_free (coverage);
+  close_model (&opened);
+}
+GST_END_TEST;
+
 /* ----------------------------------------------------------- events */
 
 static GstEvent *
@@ -664,6 +692,52 @@ GST_START_TEST (a_property_that_names_another_model_is_an_error)
 }
 GST_END_TEST;
 
+static void
+check_that_nothing_more_is_said (GstHarness * h)
+{
+  GstBus *bus = gst_element_get_bus (h->element);
+
+  fail_unless (gst_bus_pop_filtered (bus, GST_MESSAGE_ERROR) == NULL);
+  gst_object_unref (bus);
+}
+
+GST_START_TEST (caps_of_any_kind_are_refused_with_one_message)
+{
+  static const gchar *const wrong[] = {
+    "tensor/strided, tensor-id=(string)log-mel, type=(string)float32, "
+        "dims-order=(string)row-major, dims=(int)<0,80>",
+    "audio/x-raw, format=S16LE, rate=16000, channels=1, layout=interleaved",
+  };
+  GstHarness *h = new_decoder_harness (new_decoder (), NULL);
+
+  gst_harness_set_src_caps_str (h, wrong[__i__]);
+  for (guint i = 0; i < 3; i++)
+    fail_unless_equals_int (gst_harness_push (h, new_states (i, 0, 0, FALSE)),
+        GST_FLOW_NOT_NEGOTIATED);
+  check_error (h, "npuencoder");
+  check_that_nothing_more_is_said (h);
+  free_harness (h);
+}
+GST_END_TEST;
+
+GST_START_TEST (a_segment_not_in_time_is_refused_with_one_message)
+{
+  Opened opened = open_model (test_model ());
+  GstHarness *h = new_decoder_harness (new_decoder (), opened.model);
+  GstSegment segment;
+
+  gst_segment_init (&segment, GST_FORMAT_BYTES);
+  gst_harness_push_event (h, gst_event_new_segment (&segment));
+  for (guint i = 0; i < 3; i++)
+    fail_unless (gst_harness_push (h, new_states (i, 0, 0, FALSE))
+        != GST_FLOW_OK);
+  check_error (h, "time format");
+  check_that_nothing_more_is_said (h);
+  free_harness (h);
+  close_model (&opened);
+}
+GST_END_TEST;
+
 GST_START_TEST (an_unknown_language_is_an_error_that_lists_languages)
 {
   Opened opened = open_model (test_model ());
@@ -720,6 +794,7 @@ npudecoder_suite (void)
   tcase_add_test (tcase, a_segment_that_comes_again_repeats_no_gap);
   tcase_add_test (tcase, the_separator_ends_each_text);
   tcase_add_test (tcase, a_separator_of_any_bytes_leaves_text_valid);
+  tcase_add_loop_test (tcase, a_separator_may_end_in_a_backslash, 0, 3);
   tcase_add_test (tcase, the_stream_is_sparse_text);
   tcase_add_test (tcase, gaps_are_passed_on_and_clipped);
   tcase_add_test (tcase, only_the_language_of_the_audio_is_a_tag_of_the_text);
@@ -733,6 +808,9 @@ npudecoder_suite (void)
   tcase_add_test (tcase, states_without_a_model_are_an_error);
   tcase_add_test (tcase, the_property_names_the_model_of_states_without_one);
   tcase_add_test (tcase, a_property_that_names_another_model_is_an_error);
+  tcase_add_loop_test (tcase, caps_of_any_kind_are_refused_with_one_message,
+      0, 2);
+  tcase_add_test (tcase, a_segment_not_in_time_is_refused_with_one_message);
   tcase_add_test (tcase,
       an_unknown_language_is_an_error_that_lists_languages);
   tcase_add_test (tcase, a_missing_model_is_an_error_with_its_path);

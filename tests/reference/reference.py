@@ -107,3 +107,34 @@ class TextDecoder:
         x = layer_norm(x, weights, 'decoder.ln')
         return (x.astype(np.float32) @ embedding.T if len(tokens) > 64
                 else x @ embedding.astype(np.float64).T)
+
+
+class CachedTextDecoder:
+    """Token after token, with the keys and values of those before kept."""
+
+    def __init__(self, weights, shape, states):
+        self.weights, self.shape = weights, shape
+        self.heard = TextDecoder(weights, shape, states).heard
+        self.past = [None] * shape.text_layers
+        self.count = 0
+
+    def append(self, token):
+        """The logits of what may follow @token."""
+        weights, heads = self.weights, self.shape.heads
+        embedding = weights['decoder.token_embedding.weight'].astype(np.float64)
+        x = embedding[[token]] + weights['decoder.positional_embedding'][self.count]
+        self.count += 1
+        for layer in range(self.shape.text_layers):
+            block = f'decoder.blocks.{layer}.'
+            h = layer_norm(x, weights, block + 'attn_ln')
+            new = (linear(h, weights, block + 'attn.key'), linear(h, weights, block + 'attn.value'))
+            past = self.past[layer]
+            self.past[layer] = new if past is None else tuple(map(np.vstack, zip(past, new)))
+            h = attention(linear(h, weights, block + 'attn.query'), *self.past[layer], heads)
+            x = x + linear(h, weights, block + 'attn.out')
+            h = layer_norm(x, weights, block + 'cross_attn_ln')
+            h = attention(linear(h, weights, block + 'cross_attn.query'), *self.heard[layer], heads)
+            x = x + linear(h, weights, block + 'cross_attn.out')
+            h = layer_norm(x, weights, block + 'mlp_ln')
+            x = x + linear(gelu(linear(h, weights, block + 'mlp.0')), weights, block + 'mlp.2')
+        return (layer_norm(x, weights, 'decoder.ln') @ embedding.T)[0]

@@ -7,6 +7,9 @@
  *     encode MEL FRAMES POSITIONS OUT    raw log-mel rows to states
  *     logits STATES POSITIONS TOKENS COUNT OUT   a row for each int32 token
  *     prompt STATES POSITIONS TOKENS COUNT OUT   all at once: the last row
+ *     decode STATES POSITIONS VALID FULL FINAL NO_SPEECH UNLIKELY OUT
+ *         a window by a new decoder with these thresholds: what it decided in
+ *         one line, then a line for each segment
  *
  * The instruction set is that of the environment variable NPU_CPU_ISA.
  */
@@ -149,6 +152,57 @@ run_prompt (Runner * runner, const char *const *paths, uint32_t positions,
 }
 
 static void
+write_transcript (const char *path, const NpuTranscript * transcript)
+{
+  FILE *file = fopen (path, "w");
+
+  if (!file) {
+    perror (path);
+    exit (1);
+  }
+  fprintf (file, "%u %u %d %d %.9g %.9g\n", transcript->next,
+      transcript->tokens, transcript->no_speech, transcript->looped,
+      (double) transcript->no_speech_probability,
+      (double) transcript->log_probability);
+  for (size_t i = 0; i < transcript->count; i++)
+    fprintf (file, "%u %u %s\n", transcript->segments[i].start,
+        transcript->segments[i].end, transcript->segments[i].text);
+  fclose (file);
+}
+
+static bool
+run_decode (Runner * runner, const char *line)
+{
+  char states[PATH_LENGTH], out[PATH_LENGTH];
+  NpuDecoderOptions options = NPU_DECODER_OPTIONS_DEFAULT;
+  NpuDecoderWindow window = { NULL };
+  NpuTranscript transcript;
+  NpuDecoder *decoder;
+  NpuError error;
+  unsigned full, final;
+  float *values;
+
+  if (sscanf (line, "decode %1023s %u %u %u %u %f %f %1023s", states,
+          &window.positions, &window.valid, &full, &final,
+          &options.no_speech_threshold, &options.log_probability_threshold,
+          out) != 8)
+    return false;
+  values = read_values (states, (size_t) window.positions *
+      npu_model_config (runner->model)->audio_width, sizeof (float));
+  window.states = values;
+  window.full = full;
+  window.final = final;
+  if (npu_decoder_create (runner->model, &options, &decoder,
+          &error) != NPU_OK ||
+      npu_decoder_decode (decoder, &window, &transcript, &error) != NPU_OK)
+    fail (&error);
+  write_transcript (out, &transcript);
+  npu_decoder_free (decoder);
+  free (values);
+  return true;
+}
+
+static void
 run_jobs (Runner * runner)
 {
   char line[4 * PATH_LENGTH], name[16], first[PATH_LENGTH],
@@ -161,6 +215,8 @@ run_jobs (Runner * runner)
     if (sscanf (line, "encode %1023s %u %u %1023s", first, &count, &number,
             out) == 4) {
       encode (runner, first, count, number, out);
+    } else if (run_decode (runner, line)) {
+      continue;
     } else if (sscanf (line, "%15s %1023s %u %1023s %u %1023s", name, first,
             &number, second, &count, out) == 6) {
       if (!strcmp (name, "logits"))

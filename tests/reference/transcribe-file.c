@@ -5,10 +5,12 @@
  * files of 16-bit samples.
  *
  *   transcribe-file [-d DEVICE] [-s SETTINGS] [-m MODEL]
- *       [-p float32|bf16|int8] [-h HOP] [-l LANGUAGE] [-v] FILE...
+ *       [-p float32|bf16|int8] [-w WINDOW] [-h HOP] [-l LANGUAGE] [-v]
+ *       FILE...
  *
- * -h is the hop in frames (10 ms) by which a window grows before it is full;
- * by default windows are decoded only when they are full.
+ * -w is the longest window in frames (10 ms), the model's context by default;
+ * -h the hop in frames by which a window grows before it is full; by default
+ * windows are decoded only when they are full.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +34,7 @@ typedef struct
   NpuDecoder *decoder;
   NpuFrameRing *ring;
   NpuWindows windows;
+  uint32_t window;
   uint32_t hop;
   bool verbose;
   unsigned decoded;             /* windows */
@@ -167,7 +170,9 @@ static void
 transcribe (Session * session, const char *path)
 {
   const NpuModelConfig *config = npu_model_config (session->model);
-  uint32_t length = 2 * config->audio_context;
+  uint32_t longest = 2 * config->audio_context;
+  uint32_t length = session->window && session->window < longest ?
+      session->window : longest;
   NpuWindow window;
   uint64_t count;
   float *frames = make_frames (path, config->bands, &count);
@@ -214,7 +219,7 @@ main (int argc, char **argv)
   NpuError error;
   int option;
 
-  while ((option = getopt (argc, argv, "d:s:m:p:h:l:v")) != -1) {
+  while ((option = getopt (argc, argv, "d:s:m:p:w:h:l:v")) != -1) {
     if (option == 'd')
       name = optarg;
     else if (option == 's')
@@ -223,6 +228,8 @@ main (int argc, char **argv)
       path = optarg;
     else if (option == 'p')
       precision = parse_precision (optarg);
+    else if (option == 'w')
+      session.window = (uint32_t) atoi (optarg);
     else if (option == 'h')
       session.hop = (uint32_t) atoi (optarg);
     else if (option == 'l')

@@ -376,6 +376,7 @@ slice_tokens (Slicing * slicing, const int32_t * tokens, uint32_t count)
   slicing->input.tokens = tokens;
   slicing->input.count = count;
   slicing->input.first_timestamp = TIME;
+  slicing->input.fastest = NPU_SEGMENTS_TOKENS_A_SECOND;
   slicing->output.segments = slicing->segments;
   npu_segments_parse (&slicing->input, &slicing->output);
 }
@@ -572,6 +573,55 @@ START_TEST (eight_equal_segments_become_one)
 }
 END_TEST
 
+START_TEST (text_that_nobody_says_so_fast_is_left_out_with_what_follows)
+{
+  Slicing slicing = { .input = { .valid = 1500, .full = true } };
+  int32_t tokens[MAX_COUNT];
+  uint32_t most = npu_segments_most (20, NPU_SEGMENTS_TOKENS_A_SECOND);
+
+  for (uint32_t words = most; words <= most + 1; words++) {
+    uint32_t count = 0;
+
+    tokens[count++] = T (0);
+    tokens[count++] = 1;
+    tokens[count++] = T (10);
+    tokens[count++] = T (12);
+    for (uint32_t i = 0; i < words; i++)
+      tokens[count++] = (int32_t) i % TEXT_TOKENS;
+    tokens[count++] = T (32);
+    tokens[count++] = T (33);
+    tokens[count++] = 2;
+    tokens[count++] = T (50);
+    slice_tokens (&slicing, tokens, count);
+    ck_assert_int_eq (slicing.output.doubtful, words > most);
+    if (words > most)
+      assert_outcome (&slicing, 1, 10);
+    else
+      assert_outcome (&slicing, 3, 1500);
+  }
+  slicing.input.full = false;
+  slice_tokens (&slicing, tokens + 3, 5 + most);
+  assert_outcome (&slicing, 0, 0);
+}
+END_TEST
+
+START_TEST (text_without_an_end_is_left_out_where_it_looped)
+{
+  Slicing slicing = {
+    .input = { .valid = 1500, .full = true, .looped = true }
+  };
+
+  SLICE (&slicing, T (0), 1, T (100), T (150), 3, 4);
+  assert_outcome (&slicing, 1, 100);
+  SLICE (&slicing, T (0), 1, 2);
+  assert_outcome (&slicing, 0, 1500);
+  ck_assert (slicing.output.doubtful);
+  slicing.input.final = true;
+  SLICE (&slicing, T (0), 1, T (1490), T (1499), 3);
+  assert_outcome (&slicing, 1, 1490);
+}
+END_TEST
+
 START_TEST (any_tokens_give_ordered_segments_and_progress)
 {
   unsigned seed = (unsigned) time (NULL);
@@ -588,6 +638,7 @@ START_TEST (any_tokens_give_ordered_segments_and_progress)
     bool ordered = true;
 
     slicing.input.final = slicing.input.full && rand () % 2;
+    slicing.input.looped = rand () % 4 == 0;
     for (uint32_t i = 0; i < count; i++)
       tokens[i] = rand () % 2 ? T (rand () % TIMES) : rand () % 3;
     slice_tokens (&slicing, tokens, count);
@@ -690,6 +741,9 @@ main (void)
   tcase_add_test (tests, text_that_the_streams_end_cut_is_not_lost);
   tcase_add_test (tests, a_growing_window_gives_out_what_cannot_change);
   tcase_add_test (tests, eight_equal_segments_become_one);
+  tcase_add_test (tests,
+      text_that_nobody_says_so_fast_is_left_out_with_what_follows);
+  tcase_add_test (tests, text_without_an_end_is_left_out_where_it_looped);
   tcase_add_test (tests, any_tokens_give_ordered_segments_and_progress);
   tcase_add_test (tests, valid_text_is_only_trimmed);
   tcase_add_test (tests, cut_characters_at_the_edges_are_dropped);

@@ -146,6 +146,7 @@ run_stream (const Speech * speech, uint32_t hop, bool deaf)
     NpuSegmentsOutput output = { .segments = segments };
     NpuSegmentsInput input = {
       .tokens = writing.tokens, .first_timestamp = TIME,
+      .fastest = NPU_SEGMENTS_TOKENS_A_SECOND,
       .leaves_cut_words = true, .short_silences = deaf
     };
 

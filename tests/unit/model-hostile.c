@@ -645,6 +645,9 @@ START_TEST (index_of_parts_is_checked)
   }
   unlink (test_path_in ("index", "model.safetensors.index.json"));
   expect_error (test_path ("index"), NPU_EFORMAT, "has neither");
+  ck_assert_int_eq (symlink ("../blobs/gone",
+          test_path_in ("index", "model.safetensors")), 0);
+  expect_error (test_path ("index"), NPU_EIO, "download the model again");
   unlink (test_path_in ("index", "config.json"));
   expect_error (test_path ("index"), NPU_EFORMAT, "has no config.json");
   buffer_clear (&part);

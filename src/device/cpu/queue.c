@@ -101,6 +101,16 @@ run_lists (void *user)
   return NULL;
 }
 
+/* Its thread has ended or never begun. */
+static void
+free_queue (NpuCpuQueue * queue)
+{
+  pthread_cond_destroy (&queue->submitted);
+  pthread_cond_destroy (&queue->ended);
+  pthread_mutex_destroy (&queue->lock);
+  free (queue);
+}
+
 NpuStatus
 npu_cpu_queue_create (NpuDevice * base, NpuQueue ** created, NpuError * error)
 {
@@ -114,7 +124,7 @@ npu_cpu_queue_create (NpuDevice * base, NpuQueue ** created, NpuError * error)
   pthread_cond_init (&queue->ended, NULL);
   queue->base.device = base;
   if (pthread_create (&queue->thread, NULL, run_lists, queue) != 0) {
-    free (queue);
+    free_queue (queue);
     return npu_error_set (error, NPU_ENOMEM,
         "cpu device: cannot start a thread for a queue");
   }
@@ -143,10 +153,7 @@ npu_cpu_queue_destroy (NpuQueue * base)
   pthread_cond_signal (&queue->submitted);
   pthread_mutex_unlock (&queue->lock);
   pthread_join (queue->thread, NULL);
-  pthread_cond_destroy (&queue->ended);
-  pthread_cond_destroy (&queue->submitted);
-  pthread_mutex_destroy (&queue->lock);
-  free (queue);
+  free_queue (queue);
 }
 
 NpuStatus
