@@ -12,8 +12,8 @@
  * runs end. With depth 1 nothing overlaps; with depth 2 the transfers of one
  * slot hide behind the run of the other.
  *
- *   free --open--> open --submit--> in flight --collect--> collected --close--> free
- *                   \-------------------close------------------------------------/
+ *   free --open--> open --submit--> in flight --collect--> collected
+ *   open --close--> free, collected --close--> free
  *
  * A run that does not end in time, or ends with a fault of the device, resets
  * the device; what was in flight is run again once, in order. Input buffers are

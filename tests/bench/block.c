@@ -381,10 +381,10 @@ const BenchCommand bench_block_command = {
   .name = "block",
   .summary = "run an encoder block window by window, pipelined, in batches",
   .description =
-      "Runs the first block of a model, with the stem before and the norm behind\n"
-      "it, over windows of a frame ring that overlap by half: one at a time, two\n"
-      "and three in flight, and in batches of four. Rounds come in random order\n"
-      "after a warm-up; all states have to be the same, bit for bit, and close to\n"
-      "those of the cpu device in float32.",
+      "Runs the first block of a model, with the stem before and the norm\n"
+      "behind it, over windows of a frame ring that overlap by half: one at a\n"
+      "time, two and three in flight, and in batches of four. Rounds come in\n"
+      "random order after a warm-up; all states have to be the same, bit for\n"
+      "bit, and close to those of the cpu device in float32.",
   .run = run,
 };

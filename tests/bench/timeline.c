@@ -108,8 +108,8 @@ const BenchCommand bench_timeline_command = {
   .operand = "TRACE.json",
   .summary = "draw a recorded timeline as a picture (SVG)",
   .description =
-      "Draws the stages of every window over time. Record TRACE.json by setting\n"
-      "GST_NPU_TIMELINE=TRACE.json in the environment of any pipeline. Seconds\n"
-      "count from where the first stage began.",
+      "Draws the stages of every window over time. Record TRACE.json by\n"
+      "setting GST_NPU_TIMELINE=TRACE.json in the environment of any\n"
+      "pipeline. Seconds count from where the first stage began.",
   .run = run,
 };

@@ -107,7 +107,8 @@ run_to_the_end (GstElement * pipeline)
 
     fail_unless (message != NULL, "the stream does not end");
     type = GST_MESSAGE_TYPE (message);
-    fail_if (type == GST_MESSAGE_ERROR, "%" GST_PTR_FORMAT, message);
+    fail_if (type == GST_MESSAGE_ERROR, "%s",
+        gst_structure_to_string (gst_message_get_structure (message)));
     gst_message_unref (message);
     if (type == GST_MESSAGE_EOS)
       break;
@@ -272,8 +273,8 @@ listen_overloaded (const gchar * options, const gchar * overload,
     message = gst_bus_timed_pop_filtered (bus, 60 * GST_SECOND,
         GST_MESSAGE_QOS | GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
     fail_unless (message != NULL, "the stream does not end");
-    fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR, "%" GST_PTR_FORMAT,
-        message);
+    fail_if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR, "%s",
+        gst_structure_to_string (gst_message_get_structure (message)));
     if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS)
       break;
     note_message (message, said);

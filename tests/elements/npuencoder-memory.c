@@ -49,8 +49,8 @@ wait_for_eos (GstElement * pipeline)
       GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
 
   fail_unless (message != NULL, "the stream does not end");
-  fail_unless (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS, "%"
-      GST_PTR_FORMAT, message);
+  fail_unless (GST_MESSAGE_TYPE (message) == GST_MESSAGE_EOS, "%s",
+      gst_structure_to_string (gst_message_get_structure (message)));
   gst_message_unref (message);
   gst_object_unref (bus);
 }
