@@ -195,6 +195,44 @@ START_TEST (states_repeat_bit_by_bit_for_any_number_of_threads)
 
 END_TEST
 
+/* Three windows of different lengths in one list. */
+#define WINDOWS 3
+
+START_TEST (windows_of_a_batch_have_the_bits_of_single_ones)
+{
+  static const char *const names[] = { "cpu", "emu" };
+  const NpuEncoderOptions options = {
+    .executor = {.depth = 2},.batch = WINDOWS
+  };
+  const uint32_t positions[WINDOWS] = { 250, 64, 17 };
+  NpuEncoderWindow windows[WINDOWS] = { 0 };
+  NpuError error = { NPU_OK, "" };
+  Session session;
+  NpuEncoder *encoder;
+  uint32_t slot;
+
+  open_session (&session, names[_i], 2);
+  npu_encoder_create (session.model, &options, &encoder, &error);
+  ck_assert_msg (error.status == NPU_OK, "%s", error.message);
+  for (int i = 0; i < WINDOWS; i++) {
+    windows[i].frames[0] =
+        (NpuView) { session.frames, 0, 2 * positions[i] - i };
+    windows[i].positions = positions[i];
+  }
+  npu_encoder_run (encoder, windows, WINDOWS, &slot, &error);
+  ck_assert_msg (error.status == NPU_OK, "%s", error.message);
+  for (uint32_t i = 0; i < WINDOWS; i++) {
+    float *single = encode (&session, 2 * positions[i] - i, positions[i]);
+
+    ck_assert_mem_eq (npu_encoder_states (encoder, slot, i), single,
+        (size_t) positions[i] * width * sizeof (*single));
+    free (single);
+  }
+  npu_encoder_free (encoder);
+  close_session (&session);
+}
+END_TEST
+
 START_TEST (a_decoder_runs_on_the_cpu_where_the_device_has_no_operations_for_it)
 {
   Session session;
@@ -231,6 +269,8 @@ main (void)
   tcase_add_test (tests,
       states_on_the_emulated_npu_are_close_to_those_in_float32);
   tcase_add_test (tests, states_repeat_bit_by_bit_for_any_number_of_threads);
+  tcase_add_loop_test (tests, windows_of_a_batch_have_the_bits_of_single_ones,
+      0, 2);
   tcase_add_test (tests,
       a_decoder_runs_on_the_cpu_where_the_device_has_no_operations_for_it);
   suite_add_tcase (suite, tests);
