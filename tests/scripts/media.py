@@ -18,7 +18,7 @@ time_limit = 120
 # The most errors that the built-in model may make in the project's recording,
 # behind a file, and live, where speech is cut elsewhere in a window.
 file_error_rate = 0.10
-live_error_rate = 0.60
+live_error_rate = 0.15
 
 SEGMENT = re.compile(
     r'\[(?:(\d\d):)?(\d\d):(\d\d\.\d\d) -> (?:(\d\d):)?(\d\d):(\d\d\.\d\d)\] (\S.*)')
