@@ -530,8 +530,8 @@ language_code (const NpuDecoder * decoder, int32_t language)
   return code ? code : "und";
 }
 
-/* Returns whether nothing but doubtful text was found, and a shorter part of the
- * window may give more. */
+/* Returns whether nothing but doubtful text was found, and a shorter part of
+ * the window may give more. */
 static bool
 finish (NpuDecoder * decoder, const NpuDecoderWindow * window,
     const Hypothesis * hypothesis, NpuTranscript * transcript)

@@ -6,12 +6,13 @@ with room for chance; a set holds a few hundred words."""
 import json
 import os
 import random
+import re
 import sys
 import tempfile
 
 import media
 from media import build_root, run, source_root, transcribe
-from tap import case, run_cases
+from tap import case, contains, run_cases
 
 COUNT = 60
 
@@ -99,6 +100,46 @@ def speech_outside_the_vocabulary_does_not_loop():
             for start, end, text in hear(folder, item):
                 if len(media.words(text)) > 2 + WORDS_A_SECOND * (end - start):
                     raise AssertionError(f'{item["file"]}, {item["voice"]}: {start} to {end}: {text}')
+
+
+# One breath after another, as espeak-ng reads it: the model loops in some of
+# the windows that this is cut into.
+BREATHLESS = ('turn left. open the door in the kitchen. one two three. turn on the light. go home. '
+              'stop the music. red green blue. monday tuesday friday. four five six seven. '
+              'close the window. turn right and go up. yes no')
+SRT_TIMES = re.compile(r'(\d+):(\d+):(\d+),(\d+) --> (\d+):(\d+):(\d+),(\d+)\n(.*)')
+
+
+def hear_in_windows(folder, *properties):
+    """Segments of BREATHLESS with these properties of npuencoder."""
+    path = os.path.join(folder, 'breathless.wav')
+    run(['espeak-ng', '-v', 'en-us', '-w', path, BREATHLESS])
+    run(['gst-launch-1.0', '-q', 'filesrc', f'location={path}', '!', 'decodebin', '!',
+         'npumel', '!', 'npuencoder', 'model=builtin', *properties, '!', 'npudecoder',
+         '!', 'srtenc', '!', 'filesink', f'location={path}.srt'])
+    with open(path + '.srt', encoding='utf-8') as file:
+        rows = SRT_TIMES.findall(file.read())
+    seconds = [60 * (60 * int(h) + int(m)) + int(s) + int(ms) / 1000
+               for row in rows for h, m, s, ms in (row[:4], row[4:8])]
+    return list(zip(seconds[::2], seconds[1::2], [row[8] for row in rows]))
+
+
+@case
+def windows_that_grow_give_out_no_more_than_can_be_said():
+    with tempfile.TemporaryDirectory() as folder:
+        found = hear_in_windows(folder, 'window=9000000000', 'hop=100000000')
+    if not found:
+        raise AssertionError('nothing was heard')
+    for start, end, text in found:
+        if len(media.words(text)) > 2 + WORDS_A_SECOND * (end - start):
+            raise AssertionError(f'{start} to {end}: {text}')
+
+
+@case
+def short_windows_lose_nothing_that_the_model_doubts():
+    with tempfile.TemporaryDirectory() as folder:
+        heard = media.words(' '.join(t for _, _, t in hear_in_windows(folder, 'window=2000000000')))
+    contains(' '.join(heard), 'friday four five six seven', 'words heard')
 
 
 sys.exit(run_cases())
