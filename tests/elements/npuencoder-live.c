@@ -10,11 +10,13 @@
 
 /* Long, so that what this machine does beside is small against it. */
 #define HOP (4 * GST_SECOND)
-/* Instrumented builds have less time. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SECONDS 24
-#else
 #define SECONDS 60
+
+/* How fast instrumented code is says nothing: what is measured is left out. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define MEASURED FALSE
+#else
+#define MEASURED TRUE
 #endif
 
 /* Four seconds of 320 byte frames in 0.6 s; 208 positions, which is 200 rounded
@@ -351,12 +353,14 @@ npuencoder_live_suite (void)
   TCase *tcase = tcase_create ("general");
 
   suite_add_tcase (suite, tcase);
-  tcase_add_test (tcase,
-      live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two);
-  tcase_add_test (tcase, saturated_transfers_hide_behind_runs_at_depth_two);
+  if (MEASURED) {
+    tcase_add_test (tcase,
+        live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two);
+    tcase_add_test (tcase, saturated_transfers_hide_behind_runs_at_depth_two);
+    tcase_add_test (tcase, overload_is_over_when_the_device_is_fast_again);
+  }
   tcase_add_test (tcase, a_crawling_device_is_answered_step_by_step);
   tcase_add_test (tcase, a_named_step_is_the_last_one_taken);
-  tcase_add_test (tcase, overload_is_over_when_the_device_is_fast_again);
   return suite;
 }
 
