@@ -187,7 +187,7 @@ GST_END_TEST;
 /* 1000 seeks with and without a flush, caps changes, pauses and changes of
  * state, with runs in flight on a device that has separate copies. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define DISTURBANCES 250
+#define DISTURBANCES 100
 #else
 #define DISTURBANCES 1000
 #endif
