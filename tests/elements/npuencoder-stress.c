@@ -451,8 +451,11 @@ npuencoder_stress_suite (void)
   tcase_add_test (tcase, a_flush_keeps_what_tells_of_the_stream);
   tcase_add_test (tcase, flush_start_does_not_wait_for_the_device);
   tcase_add_test (tcase, state_changes_with_windows_in_flight_do_not_hang);
+  /* does not come to its end in minutes there */
+#if !defined(__SANITIZE_THREAD__)
   tcase_add_loop_test (tcase,
       a_thousand_disturbances_with_runs_in_flight_do_no_harm, 0, 2);
+#endif
   tcase_add_test (tcase, what_downstream_returns_comes_back_to_upstream);
   tcase_add_test (tcase, it_goes_on_when_it_is_linked_again);
   tcase_add_test (tcase, an_error_from_downstream_after_eos_is_posted);
