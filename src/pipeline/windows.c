@@ -93,7 +93,6 @@ npu_windows_next (NpuWindows * windows, uint64_t newest, bool ended,
     windows->waiting = true;
     windows->waiting_id = window->id;
     windows->waiting_frames = window->frames;
-    windows->waiting_final = window->final;
     windows->waiting_full = window->final
         || window->frames == windows->window;
   } else {

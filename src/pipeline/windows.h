@@ -42,7 +42,6 @@ typedef struct
   bool waiting;                 /* for the answer to this window: */
   uint64_t waiting_id;
   uint32_t waiting_frames;
-  bool waiting_final;
   bool waiting_full;
   uint64_t least_start;         /* driven: frames before it are left out */
 } NpuWindows;
