@@ -73,11 +73,12 @@ typedef struct
   NpuEmuCore *cores;
 
   pthread_mutex_t lock;
-  pthread_cond_t served;        /* serving changed */
+  pthread_cond_t served;        /* signalling changed */
   NpuEmuQueue *queues;
   uint32_t queue_count;
   uint64_t next_turn;           /* of the list that is submitted next */
   uint64_t serving;             /* turn that has the array, or will have it */
+  uint32_t signalling;          /* lists served whose fences are not signalled */
   uint64_t cancel_before;       /* lists with an earlier turn are cancelled */
   uint32_t leaving;             /* queues that are freed with lists pending */
   bool lost;

@@ -279,7 +279,7 @@ run_first (NpuEmuQueue * queue)
     queue->statistics.failures++;
   queue->statistics.busy_ns += outcome.ended_ns - outcome.started_ns;
   device->serving++;
-  pthread_cond_broadcast (&device->served);
+  device->signalling++;
   wake_all (device);
   pthread_mutex_unlock (&device->lock);
   /* The program first: who has waited for the fence may count on it. */
@@ -287,6 +287,8 @@ run_first (NpuEmuQueue * queue)
   npu_fence_signal (command.list.fence, &outcome.result, outcome.started_ns,
       outcome.ended_ns);
   pthread_mutex_lock (&device->lock);
+  device->signalling--;
+  pthread_cond_broadcast (&device->served);
 }
 
 static void *
@@ -491,7 +493,8 @@ npu_emu_reset (NpuDevice * base, NpuError * error)
   pthread_mutex_lock (&device->lock);
   before = device->cancel_before = device->next_turn;
   wake_all (device);
-  while (device->serving < before)
+  /* whoever looks at a fence afterwards sees what the reset did to its list */
+  while (device->serving < before || device->signalling > 0)
     pthread_cond_wait (&device->served, &device->lock);
   if (device->settings.virtual_time)
     device->array_free_ns = device->host_ns;
