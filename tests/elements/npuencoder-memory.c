@@ -124,6 +124,12 @@ probe (GstElement * element, const gchar * name, GstAllocator ** allocator)
   gst_object_unref (pad);
 }
 
+/* Buffers of 0.1 s; instrumented code is slower and hears fewer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BUFFERS 300
+#else
+#define BUFFERS 1200
+#endif
 #define WARM_UP 20
 
 /* Windows have gone by: the steady state begins after some, and must not have
@@ -142,11 +148,11 @@ count_window (GstElement * sink, GstBuffer * buffer, GstPad * pad,
 
 GST_START_TEST (nothing_is_copied_or_allocated_in_the_steady_state)
 {
-  GstElement *pipeline = launch ("audiotestsrc wave=saw num-buffers=1200 "
+  GstElement *pipeline = launch ("audiotestsrc wave=saw num-buffers=%u "
       "samplesperbuffer=1600 ! audio/x-raw,format=F32LE,rate=16000,channels=1 "
       "! npumel name=mel ! npuencoder name=encoder device=%s model=builtin "
       "window=2000000000 hop=500000000 ! fakesink name=sink "
-      "signal-handoffs=true", devices[__i__]);
+      "signal-handoffs=true", BUFFERS, devices[__i__]);
   GstElement *mel = gst_bin_get_by_name (GST_BIN (pipeline), "mel");
   GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), "encoder");
   GstElement *sink = gst_bin_get_by_name (GST_BIN (pipeline), "sink");
@@ -159,21 +165,22 @@ GST_START_TEST (nothing_is_copied_or_allocated_in_the_steady_state)
   gst_element_set_state (pipeline, GST_STATE_PLAYING);
   wait_for_eos (pipeline);
 
-  fail_unless (counted.buffers > 10 * WARM_UP);
+  fail_unless (counted.buffers > 2 * WARM_UP);
   /* the source's own, one a buffer */
-  fail_unless_equals_int (g_atomic_int_get (&system_memories), 1200);
+  fail_unless_equals_int (g_atomic_int_get (&system_memories), BUFFERS);
   fail_unless_equals_uint64 (memories_of (counted.frames),
       counted.frames_before);
   fail_unless_equals_uint64 (memories_of (counted.states),
       counted.states_before);
-  fail_unless_equals_uint64 (stat_of (encoder, "frames"), 12000);
-  fail_unless_equals_uint64 (stat_of (encoder, "frames-in-place"), 12000);
+  fail_unless_equals_uint64 (stat_of (encoder, "frames"), 10 * BUFFERS);
+  fail_unless_equals_uint64 (stat_of (encoder, "frames-in-place"),
+      10 * BUFFERS);
   fail_unless_equals_uint64 (stat_of (encoder, "copies"), 0);
   fail_unless_equals_uint64 (stat_of (encoder, "states-grown"), 0);
   fail_unless_equals_uint64 (stat_of (mel, "pool-misses"), 0);
   /* each frame is uploaded once, though four windows cover it */
   fail_unless_equals_uint64 (stat_of (encoder, "uploaded-bytes"),
-      12000 * 80 * sizeof (gfloat));
+      10 * BUFFERS * 80 * sizeof (gfloat));
 
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (counted.frames);
