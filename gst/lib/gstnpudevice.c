@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "device/device.h"
+#include "gstnpustatus.h"
 
 GST_DEBUG_CATEGORY_STATIC (gst_npu_device_debug);
 #define GST_CAT_DEFAULT gst_npu_device_debug
@@ -46,24 +47,6 @@ gst_npu_device_init (GstNpuDevice * self)
 {
 }
 
-static gint
-resource_error (NpuStatus status)
-{
-  switch (status) {
-    case NPU_ENODEV:
-      return GST_RESOURCE_ERROR_NOT_FOUND;
-    case NPU_ENOMEM:
-      return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
-    case NPU_EBUSY:
-      return GST_RESOURCE_ERROR_BUSY;
-    case NPU_EINVAL:
-    case NPU_ENOTSUP:
-      return GST_RESOURCE_ERROR_SETTINGS;
-    default:
-      return GST_RESOURCE_ERROR_FAILED;
-  }
-}
-
 /* Takes over both. */
 static GstNpuDevice *
 new_device (NpuDevice * handle, gchar * settings)
@@ -90,7 +73,7 @@ gst_npu_device_new (const gchar * name, guint threads, const gchar * settings,
 
   if (npu_device_open (name, &options, &handle, &reason) != NPU_OK) {
     g_set_error_literal (error, GST_RESOURCE_ERROR,
-        resource_error (reason.status), reason.message);
+        gst_npu_status_to_resource_error (reason.status), reason.message);
     return NULL;
   }
   return new_device (handle, g_strdup (settings ? settings : ""));

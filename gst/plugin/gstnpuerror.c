@@ -4,34 +4,15 @@
  */
 #include "gstnpuerror.h"
 
-static GstResourceError
-resource_error (NpuStatus status)
-{
-  switch (status) {
-    case NPU_EINVAL:
-    case NPU_ENOTSUP:
-      return GST_RESOURCE_ERROR_SETTINGS;
-    case NPU_ENOMEM:
-      return GST_RESOURCE_ERROR_NO_SPACE_LEFT;
-    case NPU_EIO:
-      return GST_RESOURCE_ERROR_OPEN_READ;
-    case NPU_EFORMAT:
-      return GST_RESOURCE_ERROR_READ;
-    case NPU_ENODEV:
-      return GST_RESOURCE_ERROR_NOT_FOUND;
-    case NPU_EBUSY:
-      return GST_RESOURCE_ERROR_BUSY;
-    default:
-      return GST_RESOURCE_ERROR_FAILED;
-  }
-}
+#include <gstnpustatus.h>
 
 void
 gst_npu_element_error_full (GstElement * element, const NpuError * error,
     const gchar * file, const gchar * function, gint line)
 {
   gst_element_message_full (element, GST_MESSAGE_ERROR, GST_RESOURCE_ERROR,
-      resource_error (error->status), g_strdup (error->message),
+      gst_npu_status_to_resource_error (error->status),
+      g_strdup (error->message),
       g_strdup (npu_status_name (error->status)), file, function, line);
 }
 

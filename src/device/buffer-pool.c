@@ -7,15 +7,12 @@
  */
 #include "device/buffer-pool.h"
 #include "device/backend.h"
+#include "device/deadline.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define MAX_CAPACITY 1024
-
-#define NS_PER_SECOND UINT64_C (1000000000)
 
 /* What a buffer is asked for by. */
 typedef struct
@@ -65,7 +62,6 @@ NpuStatus
 npu_buffer_pool_create (NpuDevice * device, uint32_t capacity,
     NpuBufferPool ** pool, NpuError * error)
 {
-  pthread_condattr_t attributes;
   NpuBufferPool *made;
 
   if (!device || !pool || capacity == 0 || capacity > MAX_CAPACITY)
@@ -84,10 +80,7 @@ npu_buffer_pool_create (NpuDevice * device, uint32_t capacity,
   atomic_init (&made->references, 1);
   made->capacity = capacity;
   pthread_mutex_init (&made->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&made->available, &attributes);
-  pthread_condattr_destroy (&attributes);
+  npu_condition_init (&made->available);
   *pool = made;
   return NPU_OK;
 }
@@ -242,29 +235,6 @@ npu_buffer_pool_reserve (NpuBufferPool * pool, const char *name, size_t size,
 
 /* ------------------------------------------------- acquire and release */
 
-/* A point on the monotonic clock; without one, for those who wait for ever. */
-typedef struct
-{
-  bool limited;
-  struct timespec time;
-} Deadline;
-
-static Deadline
-deadline_after (uint64_t timeout_ns)
-{
-  uint64_t now = npu_monotonic_now ();
-  Deadline deadline = { timeout_ns < UINT64_MAX - now, { 0, 0 } };
-
-  /* what a time_t of 32 bits cannot say is for ever too */
-  if (deadline.limited && (now + timeout_ns) / NS_PER_SECOND > INT32_MAX)
-    deadline.limited = false;
-  if (deadline.limited) {
-    deadline.time.tv_sec = (time_t) ((now + timeout_ns) / NS_PER_SECOND);
-    deadline.time.tv_nsec = (long) ((now + timeout_ns) % NS_PER_SECOND);
-  }
-  return deadline;
-}
-
 static bool
 slot_is_available (NpuBufferPool * pool)
 {
@@ -277,7 +247,7 @@ wait_for_slot (NpuBufferPool * pool, const Kind * kind, uint64_t timeout_ns,
     NpuError * error)
 {
   uint64_t cancellations = pool->cancellations;
-  Deadline deadline;
+  NpuDeadline deadline;
   bool late = false;
 
   if (timeout_ns == 0) {
@@ -288,7 +258,7 @@ wait_for_slot (NpuBufferPool * pool, const Kind * kind, uint64_t timeout_ns,
   }
   if (!pool->cancelled)
     pool->statistics.waits++;
-  deadline = deadline_after (timeout_ns);
+  deadline = npu_deadline_after (timeout_ns);
   while (!pool->cancelled && pool->cancellations == cancellations) {
     /* looked at after the time was up too: the signal may have been ours */
     if (slot_is_available (pool))
@@ -297,14 +267,10 @@ wait_for_slot (NpuBufferPool * pool, const Kind * kind, uint64_t timeout_ns,
       pool->statistics.refusals++;
       return npu_error_set (error, NPU_ETIMEDOUT, "buffer pool: no buffer for "
           "'%s' within %.3f s, all %u are in use; release one or make the pool "
-          "larger", kind->name, (double) timeout_ns / NS_PER_SECOND,
+          "larger", kind->name, (double) timeout_ns / 1e9,
           pool->capacity);
     }
-    if (deadline.limited)
-      late = pthread_cond_timedwait (&pool->available, &pool->lock,
-          &deadline.time) == ETIMEDOUT;
-    else
-      pthread_cond_wait (&pool->available, &pool->lock);
+    late = !npu_deadline_wait (&deadline, &pool->available, &pool->lock);
   }
   return npu_error_set (error, NPU_ECANCELED,
       "buffer pool: waiting for '%s' was cancelled", kind->name);

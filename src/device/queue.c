@@ -4,8 +4,8 @@
  * end: a state under a lock, and a condition on the monotonic clock.
  */
 #include "device/backend.h"
+#include "device/deadline.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -114,7 +114,6 @@ npu_queue_statistics (NpuQueue * queue, NpuQueueStatistics * statistics)
 NpuStatus
 npu_fence_create (NpuDevice * device, NpuFence ** fence, NpuError * error)
 {
-  pthread_condattr_t attributes;
   NpuFence *made;
 
   if (!device || !fence)
@@ -125,10 +124,7 @@ npu_fence_create (NpuDevice * device, NpuFence ** fence, NpuError * error)
   if (!made)
     return npu_error_set (error, NPU_ENOMEM, "fence create: out of memory");
   pthread_mutex_init (&made->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&made->signalled, &attributes);
-  pthread_condattr_destroy (&attributes);
+  npu_condition_init (&made->signalled);
   made->device = npu_device_ref (device);
   *fence = made;
   return NPU_OK;
@@ -183,38 +179,17 @@ npu_fence_signal (NpuFence * fence, const NpuError * result,
   pthread_mutex_unlock (&fence->lock);
 }
 
-static struct timespec
-deadline_after (uint64_t timeout_ns)
-{
-  struct timespec time;
-  uint64_t ns;
-
-  clock_gettime (CLOCK_MONOTONIC, &time);
-  ns = (uint64_t) time.tv_nsec + timeout_ns % NS_PER_SECOND;
-  time.tv_sec += (time_t) (timeout_ns / NS_PER_SECOND + ns / NS_PER_SECOND);
-  time.tv_nsec = (long) (ns % NS_PER_SECOND);
-  return time;
-}
-
 /* With the lock held, until the fence is not pending or time is up. */
 static void
 wait_locked (NpuFence * fence, uint64_t timeout_ns)
 {
-  /* More than 100 years do not fit every time_t; they are forever. */
-  bool forever = timeout_ns / NS_PER_SECOND > UINT32_MAX;
-  struct timespec deadline = { 0 };
+  NpuDeadline deadline;
 
   if (timeout_ns == 0)
     return;
-  if (!forever)
-    deadline = deadline_after (timeout_ns);
-  while (fence->state == NPU_FENCE_PENDING) {
-    if (forever)
-      pthread_cond_wait (&fence->signalled, &fence->lock);
-    else if (pthread_cond_timedwait (&fence->signalled, &fence->lock,
-            &deadline) == ETIMEDOUT)
-      return;
-  }
+  deadline = npu_deadline_after (timeout_ns);
+  while (fence->state == NPU_FENCE_PENDING
+      && npu_deadline_wait (&deadline, &fence->signalled, &fence->lock));
 }
 
 NpuStatus

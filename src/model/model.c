@@ -6,18 +6,15 @@
  */
 #include "model/model.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
+#include "device/deadline.h"
 #include "model/model-weights.h"
-
-#define NANOSECONDS 1000000000u
 
 typedef enum
 {
@@ -167,7 +164,6 @@ new_model (NpuModelFile * file, const FileIdentity * identity,
     NpuError * error)
 {
   NpuModel *model = calloc (1, sizeof (*model));
-  pthread_condattr_t attributes;
   NpuStatus status;
 
   if (!model) {
@@ -180,10 +176,7 @@ new_model (NpuModelFile * file, const FileIdentity * identity,
   model->device = npu_device_ref (device);
   model->precision = precision;
   pthread_mutex_init (&model->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&model->loaded, &attributes);
-  pthread_condattr_destroy (&attributes);
+  npu_condition_init (&model->loaded);
 
   status = npu_tokenizer_new (file, &model->tokenizer, error);
   for (int i = 0; i < NPU_MODEL_PARTS && status == NPU_OK; i++) {
@@ -384,27 +377,11 @@ npu_model_load (NpuModel * model, NpuModelPart part, NpuError * error)
   return status;
 }
 
-/* The moment @timeout_ns from now on the monotonic clock. */
-static struct timespec
-deadline_after (uint64_t timeout_ns)
-{
-  struct timespec deadline;
-
-  clock_gettime (CLOCK_MONOTONIC, &deadline);
-  deadline.tv_sec += (time_t) (timeout_ns / NANOSECONDS);
-  deadline.tv_nsec += (long) (timeout_ns % NANOSECONDS);
-  if (deadline.tv_nsec >= (long) NANOSECONDS) {
-    deadline.tv_nsec -= NANOSECONDS;
-    deadline.tv_sec++;
-  }
-  return deadline;
-}
-
 NpuStatus
 npu_model_wait (NpuModel * model, NpuModelPart part, uint64_t timeout_ns,
     NpuError * error)
 {
-  struct timespec deadline = deadline_after (timeout_ns);
+  NpuDeadline deadline = npu_deadline_after (timeout_ns);
   Part *self;
   NpuStatus status;
 
@@ -414,10 +391,8 @@ npu_model_wait (NpuModel * model, NpuModelPart part, uint64_t timeout_ns,
   pthread_mutex_lock (&model->lock);
   status = start_load (self, error);
   while (status == NPU_OK && self->state == PART_LOADING) {
-    if (timeout_ns == NPU_WAIT_FOREVER)
-      pthread_cond_wait (&model->loaded, &model->lock);
-    else if (timeout_ns == 0 || pthread_cond_timedwait (&model->loaded,
-            &model->lock, &deadline) == ETIMEDOUT)
+    if (timeout_ns == 0
+        || !npu_deadline_wait (&deadline, &model->loaded, &model->lock))
       break;
   }
   if (status == NPU_OK && self->state == PART_LOADING)

@@ -20,15 +20,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
+#include "device/deadline.h"
+
 /* A power of two: 160 000 spans a second, in 640 KiB. */
 #define CELLS 16384
 #define DRAIN_INTERVAL_NS 100000000
-#define NS_PER_SECOND 1000000000
 
 #define TEXT_SIZE 65536
 /* More than any line of the file but the header data has. */
@@ -293,17 +293,11 @@ write_spans (void *data)
 
   pthread_setname_np (pthread_self (), "npu-timeline");
   while (!stop) {
-    struct timespec until;
+    NpuDeadline until = npu_deadline_after (DRAIN_INTERVAL_NS);
 
-    clock_gettime (CLOCK_MONOTONIC, &until);
-    until.tv_nsec += DRAIN_INTERVAL_NS;
-    if (until.tv_nsec >= NS_PER_SECOND) {
-      until.tv_nsec -= NS_PER_SECOND;
-      until.tv_sec++;
-    }
     pthread_mutex_lock (&self->lock);
-    while (!self->stop && pthread_cond_timedwait (&self->stop_changed,
-            &self->lock, &until) == 0);
+    while (!self->stop
+        && npu_deadline_wait (&until, &self->stop_changed, &self->lock));
     stop = self->stop;
     pthread_mutex_unlock (&self->lock);
     drain (self);
@@ -334,16 +328,12 @@ static Timeline *
 timeline_create (const char *path)
 {
   Timeline *self = calloc (1, sizeof (*self));
-  pthread_condattr_t attributes;
 
   if (!self)
     return NULL;
   self->file = -1;
   pthread_mutex_init (&self->lock, NULL);
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&self->stop_changed, &attributes);
-  pthread_condattr_destroy (&attributes);
+  npu_condition_init (&self->stop_changed);
   self->cells = calloc (CELLS, sizeof (*self->cells));
   self->text = malloc (TEXT_SIZE);
   self->path = strdup (path);

@@ -12,6 +12,7 @@
  * results, as on hardware.
  */
 #include "device/emu/emu.h"
+#include "device/deadline.h"
 
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -342,17 +343,6 @@ give_context_back (NpuEmuDevice * device)
   pthread_mutex_unlock (&device->lock);
 }
 
-static void
-init_wake (NpuEmuQueue * queue)
-{
-  pthread_condattr_t attributes;
-
-  pthread_condattr_init (&attributes);
-  pthread_condattr_setclock (&attributes, CLOCK_MONOTONIC);
-  pthread_cond_init (&queue->wake, &attributes);
-  pthread_condattr_destroy (&attributes);
-}
-
 NpuStatus
 npu_emu_queue_create (NpuDevice * base, NpuQueue ** created, NpuError * error)
 {
@@ -367,7 +357,7 @@ npu_emu_queue_create (NpuDevice * base, NpuQueue ** created, NpuError * error)
     give_context_back (device);
     return npu_error_set (error, NPU_ENOMEM, "emulated NPU: out of memory");
   }
-  init_wake (queue);
+  npu_condition_init (&queue->wake);
   queue->device = device;
   if (pthread_create (&queue->thread, NULL, run_commands, queue) != 0) {
     pthread_cond_destroy (&queue->wake);
