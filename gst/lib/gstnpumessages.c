@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Makers and readers of the events and the query between encoder and decoder.
+ * Makers and readers of the events and queries between the elements.
  */
 #include "gstnpumessages.h"
 
@@ -10,6 +10,7 @@
 #define WINDOW_DONE_EVENT "GstNpuWindowDone"
 #define WINDOW_SENT_EVENT "GstNpuWindowSent"
 #define DRIVEN_QUERY "GstNpuDriven"
+#define WINDOW_QUERY "GstNpuWindow"
 
 static gpointer
 model_copy (gpointer model)
@@ -105,6 +106,17 @@ gst_npu_event_parse_window_sent (GstEvent * event, guint64 * id)
       "window-id", id);
 }
 
+static gboolean
+query_has_name (GstQuery * query, const gchar * name)
+{
+  const GstStructure *structure;
+
+  if (GST_QUERY_TYPE (query) != GST_QUERY_CUSTOM)
+    return FALSE;
+  structure = gst_query_get_structure (query);
+  return structure && gst_structure_has_name (structure, name);
+}
+
 GstQuery *
 gst_npu_query_new_driven (void)
 {
@@ -115,14 +127,9 @@ gst_npu_query_new_driven (void)
 gboolean
 gst_npu_query_is_driven (GstQuery * query)
 {
-  const GstStructure *structure;
-
   g_return_val_if_fail (GST_IS_QUERY (query), FALSE);
 
-  if (GST_QUERY_TYPE (query) != GST_QUERY_CUSTOM)
-    return FALSE;
-  structure = gst_query_get_structure (query);
-  return structure && gst_structure_has_name (structure, DRIVEN_QUERY);
+  return query_has_name (query, DRIVEN_QUERY);
 }
 
 void
@@ -144,4 +151,40 @@ gst_npu_query_parse_driven (GstQuery * query)
   gst_structure_get_boolean (gst_query_get_structure (query), "driven",
       &driven);
   return driven;
+}
+
+GstQuery *
+gst_npu_query_new_window (void)
+{
+  return gst_query_new_custom (GST_QUERY_CUSTOM,
+      gst_structure_new_empty (WINDOW_QUERY));
+}
+
+gboolean
+gst_npu_query_is_window (GstQuery * query)
+{
+  g_return_val_if_fail (GST_IS_QUERY (query), FALSE);
+
+  return query_has_name (query, WINDOW_QUERY);
+}
+
+void
+gst_npu_query_set_window (GstQuery * query, GstClockTime window)
+{
+  g_return_if_fail (gst_npu_query_is_window (query));
+
+  gst_structure_set (gst_query_writable_structure (query), "window",
+      G_TYPE_UINT64, window, NULL);
+}
+
+GstClockTime
+gst_npu_query_parse_window (GstQuery * query)
+{
+  GstClockTime window = GST_CLOCK_TIME_NONE;
+
+  g_return_val_if_fail (gst_npu_query_is_window (query), GST_CLOCK_TIME_NONE);
+
+  gst_structure_get_uint64 (gst_query_get_structure (query), "window",
+      &window);
+  return window;
 }

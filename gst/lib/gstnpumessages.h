@@ -2,7 +2,8 @@
  *
  * What an encoder and a decoder of states tell each other: the model (sticky
  * event downstream), that a window is done with (event upstream), and whether
- * somebody decodes (query downstream).
+ * somebody decodes (query downstream). And how long an encoder's windows are
+ * (query downstream).
  */
 #ifndef GST_NPU_MESSAGES_H
 #define GST_NPU_MESSAGES_H
@@ -134,6 +135,43 @@ void gst_npu_query_set_driven (GstQuery * query, gboolean driven);
  */
 GST_NPU_API
 gboolean gst_npu_query_parse_driven (GstQuery * query);
+
+/**
+ * gst_npu_query_new_window:
+ *
+ * Asks downstream how long the windows are that frames are gathered in. Not
+ * serialized: it overtakes buffers.
+ *
+ * Returns: (transfer full): a query "GstNpuWindow"; nobody has answered it yet
+ */
+GST_NPU_API
+GstQuery *gst_npu_query_new_window (void);
+
+/**
+ * gst_npu_query_is_window:
+ * @query: any query
+ *
+ * Returns: whether @query is one of gst_npu_query_new_window()
+ */
+GST_NPU_API
+gboolean gst_npu_query_is_window (GstQuery * query);
+
+/**
+ * gst_npu_query_set_window:
+ * @query: of gst_npu_query_new_window()
+ * @window: the longest window, nanoseconds
+ */
+GST_NPU_API
+void gst_npu_query_set_window (GstQuery * query, GstClockTime window);
+
+/**
+ * gst_npu_query_parse_window:
+ * @query: of gst_npu_query_new_window()
+ *
+ * Returns: what was answered, %GST_CLOCK_TIME_NONE when nobody did
+ */
+GST_NPU_API
+GstClockTime gst_npu_query_parse_window (GstQuery * query);
 
 G_END_DECLS
 

@@ -6,6 +6,8 @@
  */
 #include "gstnpuencoder.h"
 
+#include <gstnpumessages.h>
+
 #include "gstnpucaps.h"
 #include "gstnpuerror.h"
 #include "gstnpusegment.h"
@@ -457,6 +459,20 @@ propose_allocation (GstNpuEncoder * self, GstQuery * query)
   return TRUE;
 }
 
+static gboolean
+query_window (GstNpuEncoder * self, GstQuery * query)
+{
+  GstClockTime window;
+
+  g_mutex_lock (&self->lock);
+  window = self->window_frames * GST_NPU_FRAME_DURATION;
+  g_mutex_unlock (&self->lock);
+  if (window == 0)
+    return FALSE;
+  gst_npu_query_set_window (query, window);
+  return TRUE;
+}
+
 gboolean
 gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
 {
@@ -477,6 +493,10 @@ gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
     case GST_QUERY_DRAIN:
       /* no buffer of upstream's is ever held */
       return TRUE;
+    case GST_QUERY_CUSTOM:
+      if (gst_npu_query_is_window (query))
+        return query_window (self, query);
+      /* fallthrough */
     default:
       /* a serialized query would overtake what the ring holds */
       if (GST_QUERY_IS_SERIALIZED (query))

@@ -19,9 +19,10 @@
  * A frame at the time t covers the audio from t - 12.5 ms to t + 12.5 ms;
  * N seconds of audio give 100 N frames, rounded down.
  *
- * Holes in the audio of at most #GstNpuMel:max-gap become silent frames. Behind
- * a longer one the frames begin anew, with a buffer marked DISCONT; a GAP event
- * covers what lies between.
+ * Holes in the audio of at most #GstNpuMel:max-gap become silent frames, by
+ * default those that fit into a window of the encoder. Behind a longer one the
+ * frames begin anew, with a buffer marked DISCONT; a GAP event covers what lies
+ * between.
  *
  * ## Example launch lines
  * |[
@@ -50,8 +51,7 @@ GST_DEBUG_CATEGORY (npumel_debug);
 #define MAX_FRAMES_PER_BUFFER 3000
 #define DEFAULT_ALIGNMENT_THRESHOLD (40 * GST_MSECOND)
 #define DEFAULT_DISCONT_WAIT (1 * GST_SECOND)
-#define DEFAULT_MAX_GAP (30 * GST_SECOND)
-#define MAX_MAX_GAP (3600 * GST_SECOND)
+#define DEFAULT_MAX_GAP GST_CLOCK_TIME_NONE
 
 /* A duration that is further off than by rounding is wrong. */
 #define ROUNDING (1 * GST_MSECOND)
@@ -619,8 +619,9 @@ install_properties (GObjectClass * object_class)
   g_object_class_install_property (object_class, PROP_MAX_GAP,
       g_param_spec_uint64 ("max-gap", "Longest gap",
           "The longest hole in the audio that becomes silence, in nanoseconds; "
-          "behind a longer one the frames begin anew", 0, MAX_MAX_GAP,
-          DEFAULT_MAX_GAP, flags));
+          "behind a longer one the frames begin anew; -1: as long as a window "
+          "of the encoder, without one 30 s", 0, G_MAXUINT64, DEFAULT_MAX_GAP,
+          flags));
   g_object_class_install_property (object_class, PROP_STATS,
       g_param_spec_boxed ("stats", "Statistics",
           "Counts since the element was started: frames sent, samples filled "

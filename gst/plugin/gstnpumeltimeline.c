@@ -4,6 +4,8 @@
  */
 #include "gstnpumeltimeline.h"
 
+#include <gstnpumessages.h>
+
 GST_DEBUG_CATEGORY_EXTERN (npumel_debug);
 #define GST_CAT_DEFAULT npumel_debug
 
@@ -160,15 +162,25 @@ gst_npu_mel_timeline_set_format (GstNpuMelTimeline * self,
 
 /* --- holes, jumps and drift --- */
 
+/* Whisper's, for when nobody downstream has windows. */
+#define DEFAULT_WINDOW (30 * GST_SECOND)
+
 static GstClockTime
 max_gap (GstNpuMelTimeline * self)
 {
   GstClockTime max;
+  GstQuery *query;
 
   GST_OBJECT_LOCK (self->element);
   max = self->settings.max_gap;
   GST_OBJECT_UNLOCK (self->element);
-  return max;
+  if (GST_CLOCK_TIME_IS_VALID (max))
+    return max;
+  query = gst_npu_query_new_window ();
+  if (gst_pad_peer_query (self->pad, query))
+    max = gst_npu_query_parse_window (query);
+  gst_query_unref (query);
+  return GST_CLOCK_TIME_IS_VALID (max) ? max : DEFAULT_WINDOW;
 }
 
 /* Begin anew at @time, and say that nothing comes before it. */

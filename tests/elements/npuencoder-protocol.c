@@ -188,6 +188,19 @@ answer (GstHarness * h, GstBuffer * buffer, guint64 next_sample)
       gst_npu_event_new_window_done (id, next_sample));
 }
 
+GST_START_TEST (upstream_hears_how_long_windows_are)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  GstQuery *query = gst_npu_query_new_window ();
+
+  fail_if (GST_CLOCK_TIME_IS_VALID (gst_npu_query_parse_window (query)));
+  fail_unless (gst_pad_peer_query (h->srcpad, query));
+  fail_unless_equals_uint64 (gst_npu_query_parse_window (query), GST_SECOND);
+  gst_query_unref (query);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (driven_windows_start_where_the_answer_says)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -686,6 +699,7 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, a_buffer_that_holds_no_whole_frames_is_an_error);
   tcase_add_test (tcase, the_model_goes_downstream_after_caps);
   tcase_add_test (tcase, encoders_of_one_process_share_a_model);
+  tcase_add_test (tcase, upstream_hears_how_long_windows_are);
   tcase_add_test (tcase, driven_windows_start_where_the_answer_says);
   tcase_add_test (tcase, answers_of_other_windows_are_ignored);
   tcase_add_test (tcase, a_window_that_nobody_answers_is_done_when_it_is_freed);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <gstnpu.h>
+
 /* An instrumented build is ten times slower, so its hours are shorter. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define HOUR 360                /* seconds */
@@ -230,6 +232,32 @@ GST_START_TEST (a_long_gap_is_passed_on)
   fail_unless_equals_uint64 (frames.start, 31555 * GST_MSECOND);
   fail_unless_equals_int (frames.disconts, 1);
   fail_unless_equals_int (frames.frames, 30);
+}
+
+GST_END_TEST;
+
+static gboolean
+answer_window (GstPad * pad, GstObject * parent, GstQuery * query)
+{
+  if (!gst_npu_query_is_window (query))
+    return gst_pad_query_default (pad, parent, query);
+  gst_npu_query_set_window (query, 10 * GST_SECOND);
+  return TRUE;
+}
+
+GST_START_TEST (a_gap_is_long_when_no_window_of_the_encoder_holds_it)
+{
+  gst_pad_set_query_function (h->sinkpad, answer_window);
+  push_noise (h, 0, GST_SECOND, 0);
+  gst_harness_push_event (h, gst_event_new_gap (GST_SECOND, 10 * GST_SECOND));
+  push_noise (h, 11 * GST_SECOND, GST_SECOND, 0);
+  collect (h, &frames);
+  /* nothing waits for what follows but the last look ahead */
+  fail_unless_equals_int (frames.frames, 1190);
+  assert_no_gap ();
+  gst_harness_push_event (h, gst_event_new_gap (12 * GST_SECOND,
+          11 * GST_SECOND));
+  assert_gap (12 * GST_SECOND, 23 * GST_SECOND);
 }
 
 GST_END_TEST;
@@ -667,6 +695,8 @@ npumel_time_suite (void)
   tests = add_case (suite, "holes");
   tcase_add_test (tests, mel_is_silent_over_a_short_gap);
   tcase_add_test (tests, a_long_gap_is_passed_on);
+  tcase_add_test (tests,
+      a_gap_is_long_when_no_window_of_the_encoder_holds_it);
   tcase_add_test (tests, many_short_gaps_are_a_long_one);
   tcase_add_test (tests, a_gap_before_any_audio_is_passed_on);
   tcase_add_test (tests, a_gap_that_is_over_changes_nothing);
