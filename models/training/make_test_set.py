@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fresh speech of held-out voices as WAV files with a reference.
 
-  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S [--long]
+  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S [--long|--cut]
 
 `nobody` is music, babble, noise, hum and clicks in turn, `foreign` speech of
 held-out voices outside the vocabulary: both without segments. Otherwise each file (16 kHz, one channel, shorter than 9.5 s) is one speaker saying one to
@@ -9,7 +9,8 @@ three utterances with pauses of 0.6 s or more between them. DIR/reference.json
 is a list of {"file", "voice", "kind", "text", "segments": [{"start", "end",
 "words": [{"word", "start", "end"}]}]}, times in seconds. With --long a file
 lasts 15 to 60 s: one speaker with many utterances, a third of them run into the
-next without a pause, a few pauses longer than any in the training. Needs espeak-ng and
+next without a pause, a few pauses of some seconds. With --cut a file ends in the
+middle of a word, which is its "cut" and no part of its text. Needs espeak-ng and
 flite with their headers, a C compiler and numpy; the same seed gives the same
 files. The voices are listed in voices.py.
 """
@@ -79,6 +80,20 @@ def make_item(synthesiser, rng, which, long=False):
     return np.round(out).astype(np.int16), {"voice": f"{voice[0]}:{voice[1]}", "text": text, "segments": segments}
 
 
+def cut_item(rng, audio, item):
+    """The item until somewhere in one of its words, not in the first one."""
+    words = [word for segment in item["segments"] for word in segment["words"]]
+    last = rng.randrange(1, len(words))
+    end = voices.between(rng, words[last]["start"], words[last]["end"])
+    segments = []
+    for segment in item["segments"]:
+        whole = [word for word in segment["words"] if word["end"] <= end]
+        if whole:
+            segments.append({**segment, "end": whole[-1]["end"], "words": whole})
+    text = " ".join(word["word"] for word in words[:last])
+    return audio[:int(end * RATE)], {**item, "text": text, "segments": segments, "cut": words[last]["word"]}
+
+
 def held_out_voice(rng):
     return pick_voice(rng, "held-out")
 
@@ -131,6 +146,7 @@ def main():
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--long", action="store_true", help="15 to 60 s a file")
+    parser.add_argument("--cut", action="store_true", help="files end in a word")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
     rng = random.Random(args.seed)
@@ -143,6 +159,10 @@ def main():
             audio, item = make_foreign(synthesiser, rng)
         else:
             audio, item = make_item(synthesiser, rng, args.voices, args.long)
+            while args.cut and " " not in item["text"]:
+                audio, item = make_item(synthesiser, rng, args.voices, args.long)
+            if args.cut:
+                audio, item = cut_item(rng, audio, item)
         item["file"] = f"{number:04d}.wav"
         with wave.open(os.path.join(args.out, item["file"]), "wb") as out:
             out.setnchannels(1)

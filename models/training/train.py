@@ -6,7 +6,9 @@ nothing is masked. Everything needed to go on is in --folder: last.pt every few
 minutes, stable.pt from before the rate fell, a log with one line per interval.
 The learning rate is constant after the warm-up until --decay-at (a clock time,
 UTC) and then falls to a twentieth at --stop-at; both may be left out. To train
-on later, start from stable.pt: weights at a low rate learn little.
+on later, start from stable.pt: weights at a low rate learn little. Where no
+checkpoint is left, start from the exported model.safetensors: it lacks the head
+for phones and what the optimiser knew, which the warm-up makes up for.
 """
 import argparse
 import datetime
@@ -22,6 +24,7 @@ import time
 import numpy as np
 import torch
 
+import evaluate
 import language
 import windows
 from model import Model
@@ -124,6 +127,13 @@ def save(path, **what):
     os.replace(path + ".part", path)
 
 
+def load_exported(model, path):
+    weights = {k[len("model."):]: torch.from_numpy(v) for k, v in evaluate.load_safetensors(path).items()}
+    lacking = model.load_state_dict(weights, strict=False)
+    if lacking.unexpected_keys or any(".phones." not in k for k in lacking.missing_keys):
+        raise SystemExit(f"{path} holds another model: {lacking}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clips", required=True)
@@ -137,7 +147,7 @@ def main():
     parser.add_argument("--dropout", type=float, default=0.0)
     parser.add_argument("--decay-at", help="HH:MM")
     parser.add_argument("--stop-at", help="HH:MM")
-    parser.add_argument("--start", help="checkpoint to go on from instead of last.pt in --folder")
+    parser.add_argument("--start", help="checkpoint or model.safetensors to go on from instead of last.pt in --folder")
     parser.add_argument("--steps", type=int, default=10 ** 9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1)
@@ -158,7 +168,10 @@ def main():
     last = os.path.join(args.folder, "last.pt")
     average = {k: v.clone() for k, v in model.state_dict().items()}
     start = args.start or last
-    if args.start or os.path.exists(last):
+    if start.endswith(".safetensors"):
+        load_exported(model, start)
+        average = {k: v.clone() for k, v in model.state_dict().items()}
+    elif args.start or os.path.exists(last):
         saved = torch.load(start, weights_only=False)
         model.load_state_dict(saved["weights"])
         optimiser.load(saved["optimiser"])

@@ -76,6 +76,18 @@ def coloured_noise(rng, count, slope):
     return np.fft.irfft(spectrum * frequency ** (-slope / 2), count).astype(np.float32)
 
 
+def gusts(rng, count):
+    """Noise in one band that swells and dies away at the pace of syllables or of wind."""
+    frequency = np.fft.rfftfreq(count, 1 / RATE)
+    middle, octaves = 2 ** rng.uniform(7, 12.5), rng.uniform(0.3, 3)
+    band = np.exp(-(np.log2(np.maximum(frequency, 20) / middle) / octaves) ** 2)
+    noise = np.fft.irfft(np.fft.rfft(rng.standard_normal(count)) * band, count)
+    pace = 10 ** rng.uniform(-0.7, 0.9)
+    knots = rng.random(int(count / RATE * pace) + 4) ** rng.uniform(1, 4)
+    envelope = np.interp(np.arange(count) / RATE * pace, np.arange(len(knots)), knots)
+    return (noise * envelope).astype(np.float32)
+
+
 def hum(rng, count):
     t = np.arange(count) / RATE
     base = rng.choice([50, 60, 100, 120]) * (1 + 0.01 * rng.standard_normal())
@@ -131,9 +143,10 @@ class Disturbances:
         self.rng, self.clips = rng, clips
         count = self.SECONDS * RATE
         self.noise = [to_level(coloured_noise(rng, count, s)) for s in (0, 0, 0.5, 1, 1, 1.5, 2, 2)]
-        self.noise += [to_level(hum(rng, count)) for _ in range(3)] + [to_level(clicks(rng, count)) for _ in range(3)]
+        for make in (hum, clicks, gusts):
+            self.noise += [to_level(make(rng, count)) for _ in range(3)]
         self.music = [to_level(music(rng, count)) for _ in range(24)]
-        self.babble = [self.make_babble(count) for _ in range(8)]
+        self.babble = [self.make_babble(count) for _ in range(16)]
 
     def make_babble(self, count):
         rng = self.rng
@@ -141,7 +154,7 @@ class Disturbances:
         for _ in range(int(rng.integers(3, 8))):
             at = 0
             while at < count - RATE:
-                if rng.random() < 0.5 and self.clips.foreign:
+                if rng.random() < 0.3 and self.clips.foreign:
                     clip = self.clips.foreign[rng.integers(len(self.clips.foreign))]
                 else:
                     _, talk = self.clips.talks[rng.integers(len(self.clips.talks))]
@@ -152,7 +165,9 @@ class Disturbances:
         return to_level(out)
 
     def renew(self):
-        """Replaces a piece of music and a babble."""
+        """Replaces a piece of music, a babble and a noise."""
+        make = (hum, clicks, gusts)[self.rng.integers(3)]
+        self.noise[self.rng.integers(8, len(self.noise))] = to_level(make(self.rng, self.SECONDS * RATE))
         self.music[self.rng.integers(len(self.music))] = to_level(music(self.rng, self.SECONDS * RATE))
         self.babble[self.rng.integers(len(self.babble))] = self.make_babble(self.SECONDS * RATE)
 
@@ -202,13 +217,13 @@ class Windows:
     def next(self):
         """(features float16 [2 * positions, 80], tokens, targets, spans, phones)."""
         self.made += 1
-        if self.made % 400 == 0:
+        if self.made % 150 == 0:
             self.disturbances.renew()
         if self.made % 4000 == 0:
             self.clips.refresh()
         rng = self.rng
         draw = rng.random()
-        if draw < 0.02 + 0.10 * (1 - self.simple):
+        if draw < 0.02 + 0.14 * (1 - self.simple):
             audio, before = self.silence()
             segments, phones = [], []
             speech = False
@@ -254,11 +269,11 @@ class Windows:
             audio = np.zeros(count, np.float32)
             if rng.random() < 0.5:
                 audio += rng.integers(-1, 2, count) / 32768
-        elif kind < 0.35:
+        elif kind < 0.3:
             audio = self.disturbances.cut("noise", count) * level
             if rng.random() < 0.4:
                 audio = audio + self.disturbances.cut("noise", count) * level * rng.uniform(0.1, 1)
-        elif kind < 0.6:
+        elif kind < 0.45:
             audio = self.disturbances.cut("music", count) * level
         elif kind < 0.8:
             audio = self.disturbances.cut("babble", count) * level
@@ -286,7 +301,8 @@ class Windows:
             more = same[rng.integers(len(same))] if rng.random() < 0.8 else self.clips.talks[rng.integers(len(self.clips.talks))][1]
             talk = talk + more
             chosen = list(rng.permutation(len(talk)))
-        at = rng.uniform(0.0, 0.5) if simple or rng.random() < 0.8 else rng.uniform(0, 2.5)
+        draw = rng.random()
+        at = rng.uniform(0, 0.5) if simple or draw < 0.78 else rng.uniform(0, 2.5) if draw < 0.92 else rng.uniform(2.5, 8)
         pieces, segments = [], []
         joined = False
         level = 1.0
@@ -302,7 +318,8 @@ class Windows:
             else:
                 segments.append((list(words), times))
             joined = rng.random() < 0.15
-            pause = (0.08, 0.3) if joined else (0.45, 0.8) if rng.random() < 0.85 else (0.8, 2.5)
+            draw = rng.random()
+            pause = (0.08, 0.3) if joined else (0.45, 0.8) if draw < 0.78 else (0.8, 2.5) if draw < 0.92 else (2.5, 9)
             at = times[-1][1] + rng.uniform(*pause)
         total = segments[-1][1][-1][1] + 3.0
         stream = np.zeros(int(total * RATE) + RATE, np.float32)
@@ -325,13 +342,17 @@ class Windows:
         if start >= last - 0.2:
             start = 0.0
         draw = rng.random()
-        if simple or draw < 0.55:
+        shortest = 1.0
+        if draw < (0.8 if simple else 0.55):
             end = last + rng.uniform(0.05, 0.5)
         elif draw < 0.65:
             end = last + rng.uniform(0.1, 2.5)
+        elif simple or draw < 0.78:             # the stream ends in a word
+            end = self.inside_a_word(segments, start)
+            shortest = 0.5
         else:
             end = rng.uniform(start + min(0.8, last - start), last + 0.2)
-        end = min(max(end, start + 1.0), start + 10.0)
+        end = min(max(end, start + shortest), start + 10.0)
         first, count = int(start * RATE), int((end - start) * RATE)
         window = stream[first:first + count]
         window = np.pad(window, (0, count - len(window)))
@@ -344,6 +365,13 @@ class Windows:
         if before is not None:
             before, audio = audio[:200], audio[200:]
         return audio, before, heard, phones
+
+    def inside_a_word(self, segments, start):
+        times = [t for _, times in segments for t in times if start + 0.2 < t[1] < start + 10]
+        if not times:
+            return start + 10
+        first, last = times[self.rng.integers(len(times))]
+        return self.rng.uniform(first, last)
 
     def heard(self, segments, start, end):
         """What of the segments a transcript of [start, end] holds, times from its start."""
