@@ -9,13 +9,14 @@ build_packages=(
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   libfftw3-dev libjansson-dev
 )
+# gstreamer1.0-x holds textoverlay
 play_packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-libav gstreamer1.0-pulseaudio
+  gstreamer1.0-tools gstreamer1.0-x
 )
-# gstreamer1.0-x holds textoverlay
 test_packages=(
-  check gstreamer1.0-tools gstreamer1.0-x pulseaudio pulseaudio-utils
+  check pulseaudio pulseaudio-utils
   make espeak-ng libespeak-ng-dev flite flite1-dev
   python3 python3-numpy python3-gi
   gir1.2-gstreamer-1.0 gir1.2-gst-plugins-base-1.0

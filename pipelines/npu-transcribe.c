@@ -617,14 +617,13 @@ run (App * app)
   watches[1] = g_unix_signal_add (SIGINT, on_interrupt, app);
   watches[2] = g_unix_signal_add (SIGTERM, on_interrupt, app);
   watches[3] = g_timeout_add (PROGRESS_INTERVAL_MS, show_progress, app);
-  if (app->options.mic && !app->options.quiet)
-    npu_transcript_message (app->transcript,
-        "Listening; Ctrl-C ends it. Words come when a window is full.");
-
   app->start_us = g_get_monotonic_time ();
   if (gst_element_set_state (app->pipeline, GST_STATE_PLAYING)
       == GST_STATE_CHANGE_FAILURE)
     g_idle_add (give_up, app);
+  else if (app->options.mic && !app->options.quiet)
+    npu_transcript_message (app->transcript,
+        "Listening; Ctrl-C ends it. Words come when a window is full.");
   g_main_loop_run (app->loop);
   gst_element_set_state (app->pipeline, GST_STATE_NULL);
 

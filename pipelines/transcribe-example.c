@@ -14,11 +14,13 @@ static GstFlowReturn
 on_new_sample (GstAppSink * sink, gpointer data)
 {
   GstSample *sample = gst_app_sink_pull_sample (sink);
+  const GstSegment *segment = gst_sample_get_segment (sample);
   GstBuffer *buffer = gst_sample_get_buffer (sample);
   GstMapInfo map;
 
   if (gst_buffer_map (buffer, &map, GST_MAP_READ)) {
-    g_print ("%6.2f s  %.*s\n", GST_BUFFER_PTS (buffer) / (double) GST_SECOND,
+    g_print ("%6.2f s  %.*s\n", gst_segment_to_stream_time (segment,
+            GST_FORMAT_TIME, GST_BUFFER_PTS (buffer)) / (double) GST_SECOND,
         (int) map.size, (char *) map.data);
     gst_buffer_unmap (buffer, &map);
   }
@@ -60,7 +62,7 @@ main (int argc, char **argv)
       GST_MESSAGE_EOS | GST_MESSAGE_ERROR);
   if (GST_MESSAGE_TYPE (message) == GST_MESSAGE_ERROR) {
     gst_message_parse_error (message, &error, NULL);
-    g_printerr ("%s\n", error->message);
+    g_printerr ("%s: %s\n", argv[1], error->message);
     g_error_free (error);
     status = 1;
   }

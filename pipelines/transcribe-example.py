@@ -31,7 +31,9 @@ def texts(path):
             if sample:
                 buffer = sample.get_buffer()
                 text = buffer.extract_dup(0, buffer.get_size()).decode('utf-8')
-                yield buffer.pts / Gst.SECOND, text
+                start = sample.get_segment().to_stream_time(
+                    Gst.Format.TIME, buffer.pts)
+                yield start / Gst.SECOND, text
                 continue
             message = bus.pop_filtered(Gst.MessageType.ERROR)
             if message:
@@ -48,7 +50,7 @@ def main():
         for start, text in texts(sys.argv[1]):
             print(f'{start:6.2f} s  {text}', flush=True)
     except RuntimeError as error:
-        sys.exit(str(error))
+        sys.exit(f'{sys.argv[1]}: {error}')
 
 
 if __name__ == '__main__':

@@ -101,8 +101,8 @@ npu_blob_source_open (const char *path, NpuBlobSource ** source,
   *source = NULL;
   if (descriptor < 0 || fstat (descriptor, &status) < 0) {
     result = npu_error_set (error, NPU_EIO, "cannot be opened: %s; "
-        "check the path and who may read it, or leave the model unset for the "
-        "built-in one", strerror (errno));
+        "check the path and who may read it, or set none, in GST_NPU_MODEL "
+        "neither, for the built-in one", strerror (errno));
     if (descriptor >= 0)
       close (descriptor);
     return result;

@@ -356,7 +356,7 @@ measure (BenchSetup * setup, const char *model, unsigned positions)
 static int
 run (int argc, char **argv)
 {
-  BenchSetup setup = {.items = 12,.rounds = 20,.warm_up = 2,.device = "cpu" };
+  BenchSetup setup = {.items = 12,.rounds = 30,.warm_up = 3,.device = "cpu" };
   const char *model = "builtin";
   unsigned positions = 64;
   const BenchOption options[] = {
