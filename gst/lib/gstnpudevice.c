@@ -117,17 +117,23 @@ gst_npu_device_is_emulated (GstNpuDevice * device)
 
 /* ------------------------------------------------------------ contexts */
 
-GstContext *
-gst_context_new_npu_device (GstNpuDevice * device)
+static GstContext *
+new_context (GstNpuDevice * device, gboolean persistent)
 {
-  GstContext *context;
+  GstContext *context =
+      gst_context_new (GST_NPU_DEVICE_CONTEXT_TYPE, persistent);
 
-  g_return_val_if_fail (GST_IS_NPU_DEVICE (device), NULL);
-
-  context = gst_context_new (GST_NPU_DEVICE_CONTEXT_TYPE, TRUE);
   gst_structure_set (gst_context_writable_structure (context),
       "device", GST_TYPE_NPU_DEVICE, device, NULL);
   return context;
+}
+
+GstContext *
+gst_context_new_npu_device (GstNpuDevice * device)
+{
+  g_return_val_if_fail (GST_IS_NPU_DEVICE (device), NULL);
+
+  return new_context (device, TRUE);
 }
 
 gboolean
@@ -244,7 +250,8 @@ open_own (GstElement * element, Search * search)
     g_error_free (error);
     return FALSE;
   }
-  context = gst_context_new_npu_device (search->found);
+  /* elements forget it in NULL: a device that was lost can be opened again */
+  context = new_context (search->found, FALSE);
   gst_element_set_context (element, context);
   gst_element_post_message (element,
       gst_message_new_have_context (GST_OBJECT (element), context));
@@ -311,7 +318,7 @@ gst_npu_handle_context_query (GstElement * element, GstQuery * query,
   gst_query_parse_context_type (query, &type);
   if (strcmp (type, GST_NPU_DEVICE_CONTEXT_TYPE) != 0)
     return FALSE;
-  context = gst_context_new_npu_device (device);
+  context = new_context (device, FALSE);
   gst_query_set_context (query, context);
   gst_context_unref (context);
   GST_DEBUG_OBJECT (element, "shares %" GST_PTR_FORMAT, device);

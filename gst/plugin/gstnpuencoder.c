@@ -507,7 +507,10 @@ gst_npu_encoder_change_state (GstElement * element, GstStateChange transition)
   result = GST_ELEMENT_CLASS (gst_npu_encoder_parent_class)->change_state
       (element, transition);
 
-  if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
+  /* upstream may know of an earlier ring */
+  if (transition == GST_STATE_CHANGE_READY_TO_PAUSED)
+    gst_pad_push_event (self->sinkpad, gst_event_new_reconfigure ());
+  else if (transition == GST_STATE_CHANGE_PAUSED_TO_READY)
     stop (self);
   else if (transition == GST_STATE_CHANGE_READY_TO_NULL)
     close_model (self);

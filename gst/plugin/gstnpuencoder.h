@@ -123,7 +123,8 @@ typedef struct
   guint64 orphans;              /* encoded in vain */
   guint64 skipped;              /* left out by overload */
   guint64 lost_frames;          /* which no window covers therefore */
-  guint64 encoded_frames;       /* up to the end of the newest window */
+  guint64 encoded_frames;       /* each once, however many windows hold it */
+  guint64 encoded_end;          /* of the newest window */
   guint64 encode_time;
   guint64 last_encode_time;
   guint64 load_time;
@@ -202,6 +203,8 @@ struct _GstNpuEncoder
 
   gboolean loaded;
   gboolean ask_driven;
+  gint64 ask_at;                /* monotonic: a decoder that is silent till then
+                                 * is looked for again */
   gboolean awaiting;            /* an answer of the decoder */
   guint64 awaited;              /* id of its window */
   gboolean discont;             /* the next window is */

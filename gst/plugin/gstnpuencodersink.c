@@ -269,7 +269,9 @@ accept_segment (GstNpuEncoder * self, GstEvent * event, gboolean * changed)
   }
   self->refused = FALSE;
   *changed = !gst_npu_segment_is_update (&self->segment, segment);
+  g_mutex_lock (&self->lock);
   self->segment = *segment;
+  g_mutex_unlock (&self->lock);
   return TRUE;
 }
 

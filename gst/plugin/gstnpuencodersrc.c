@@ -130,14 +130,23 @@ starve (GstNpuEncoder * self)
       gst_npu_encoder_starved_message (self));
 }
 
+/* The lock is held. */
+static gboolean
+ask_is_due (const GstNpuEncoder * self)
+{
+  return self->awaiting && self->in_flight == 0 && self->flow == GST_FLOW_OK
+      && g_get_monotonic_time () >= self->ask_at;
+}
+
 /* The lock is held. New work comes with a signal. That a decoder was taken away
  * does not, and its window may be kept by another branch of a tee. */
 static Step
 wait_for_step (GstNpuEncoder * self)
 {
-  gint64 ask = g_get_monotonic_time () + ASK_AGAIN;
   Step step;
 
+  if (ask_is_due (self))
+    return STEP_ASK;            /* however much is to be uploaded */
   while ((step = choose_step (self)) == STEP_WAIT
       && g_queue_is_empty (&self->messages)) {
     gint64 now = g_get_monotonic_time ();
@@ -150,7 +159,7 @@ wait_for_step (GstNpuEncoder * self)
       g_cond_wait_until (&self->work, &self->lock, now + TRY_AGAIN);
     } else if (!self->awaiting) {
       g_cond_wait (&self->work, &self->lock);
-    } else if (!g_cond_wait_until (&self->work, &self->lock, ask)) {
+    } else if (!g_cond_wait_until (&self->work, &self->lock, self->ask_at)) {
       return STEP_ASK;
     }
   }
@@ -203,6 +212,7 @@ ask (GstNpuEncoder * self)
 
   g_mutex_lock (&self->lock);
   self->ask_driven = FALSE;
+  self->ask_at = g_get_monotonic_time () + ASK_AGAIN;
   g_mutex_unlock (&self->lock);
   gst_pad_check_reconfigure (self->srcpad);
   driven = gst_pad_peer_query (self->srcpad, query)
@@ -259,6 +269,7 @@ collect (GstNpuEncoder * self)
     return core_result (self, status, &error);
   g_mutex_lock (&self->lock);
   driven = self->windows.driven;
+  self->ask_at = g_get_monotonic_time () + ASK_AGAIN;
   g_mutex_unlock (&self->lock);
   if (driven)
     sent = gst_npu_event_new_window_sent

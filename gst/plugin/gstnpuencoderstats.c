@@ -50,11 +50,15 @@ gst_npu_encoder_count_window (GstNpuEncoder * self,
   gint64 now = g_get_monotonic_time ();
   /* runs follow one another: what lay before is another one's time */
   gint64 started = MAX (slot->submitted, self->last_finished);
+  guint64 end = slot->window.first + slot->window.frames;
 
   counters->windows++;
   counters->positions += slot->positions;
-  counters->encoded_frames = MAX (counters->encoded_frames,
-      slot->window.first + slot->window.frames);
+  if (end > counters->encoded_end) {
+    counters->encoded_frames +=
+        end - MAX (slot->window.first, counters->encoded_end);
+    counters->encoded_end = end;
+  }
   counters->last_encode_time = (now - started) * GST_USECOND;
   counters->encode_time += counters->last_encode_time;
   counters->lag = (now - slot->arrived) * GST_USECOND;

@@ -199,6 +199,21 @@ states_view (const GstNpuEncoderSlot * slot)
   };
 }
 
+/* The window in @slot will not run. */
+static void
+give_up (GstNpuEncoder * self, guint index)
+{
+  GstNpuEncoderSlot *slot = &self->slots[index];
+
+  npu_encoder_close (self->encoder, index);
+  gst_clear_buffer (&slot->states);
+  g_mutex_lock (&self->lock);
+  slot->busy = FALSE;
+  self->in_flight--;
+  self->counters.orphans++;
+  g_mutex_unlock (&self->lock);
+}
+
 NpuStatus
 gst_npu_encoder_submit (GstNpuEncoder * self, NpuError * error)
 {
@@ -218,10 +233,13 @@ gst_npu_encoder_submit (GstNpuEncoder * self, NpuError * error)
   self->open_slot = -1;
   g_mutex_unlock (&self->lock);
   if (status != NPU_OK)
-    return npu_error_set (error, status, "frames of a window are gone");
-  status = upload_until (self, index, end, error);
+    npu_error_set (error, status, "frames of a window are gone");
+  else
+    status = upload_until (self, index, end, error);
   if (status == NPU_OK)
     status = npu_encoder_submit (self->encoder, index, &window, 1, error);
+  if (status != NPU_OK)
+    give_up (self, index);
   return status;
 }
 
@@ -272,7 +290,7 @@ gst_npu_encoder_collect (GstNpuEncoder * self, GstBuffer ** buffer,
 {
   GstNpuEncoderSlot *slot;
   NpuStatus status;
-  guint32 index;
+  guint32 index = self->depth;
 
   *buffer = NULL;
   g_mutex_lock (&self->lock);
@@ -281,6 +299,8 @@ gst_npu_encoder_collect (GstNpuEncoder * self, GstBuffer ** buffer,
   status = npu_encoder_collect (self->encoder, 0, &index, error);
   if (status == NPU_ETIMEDOUT)
     return NPU_OK;
+  if (index == self->depth)
+    return status;              /* of no slot */
 
   slot = &self->slots[index];
   npu_encoder_close (self->encoder, index);

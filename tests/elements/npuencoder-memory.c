@@ -195,6 +195,47 @@ GST_START_TEST (nothing_is_copied_or_allocated_in_the_steady_state)
 }
 GST_END_TEST;
 
+static GstPadProbeReturn
+keep_blocked (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  return GST_PAD_PROBE_OK;
+}
+
+GST_START_TEST (a_new_ring_is_written_to_in_place_too)
+{
+  GstElement *pipeline = launch ("audiotestsrc is-live=true wave=saw "
+      "samplesperbuffer=1600 ! audio/x-raw,format=F32LE,rate=16000,channels=1 "
+      "! npumel name=mel ! npuencoder name=encoder device=emu model=builtin "
+      "window=500000000 ! fakesink async=false sync=false");
+  GstElement *mel = gst_bin_get_by_name (GST_BIN (pipeline), "mel");
+  GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), "encoder");
+  GstPad *pad = gst_element_get_static_pad (mel, "src");
+  guint64 before;
+  gulong block;
+
+  gst_element_set_state (pipeline, GST_STATE_PLAYING);
+  while (stat_of (encoder, "frames-in-place") < 50)
+    g_usleep (10000);
+  block = gst_pad_add_probe (pad, GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM,
+      keep_blocked, NULL, NULL);
+  g_usleep (300000);
+  gst_element_set_state (encoder, GST_STATE_READY);
+  gst_element_sync_state_with_parent (encoder);
+  before = stat_of (encoder, "frames-in-place");
+  gst_pad_remove_probe (pad, block);
+  for (guint i = 0; i < 500
+      && stat_of (encoder, "frames-in-place") < before + 50; i++)
+    g_usleep (10000);
+  fail_unless (stat_of (encoder, "frames-in-place") >= before + 50,
+      "all frames are copied");
+  gst_element_set_state (pipeline, GST_STATE_NULL);
+  gst_object_unref (pad);
+  gst_object_unref (mel);
+  gst_object_unref (encoder);
+  gst_object_unref (pipeline);
+}
+GST_END_TEST;
+
 /* -------------------------------------------- other upstream elements */
 
 GST_START_TEST (whoever_asks_writes_frames_in_place)
@@ -464,6 +505,61 @@ GST_START_TEST (a_device_that_fails_for_good_is_an_error)
 }
 GST_END_TEST;
 
+GST_START_TEST (a_lost_device_is_opened_again_from_null)
+{
+  GstElement *pipeline = launch ("audiotestsrc wave=saw ! npumel ! npuencoder "
+      "name=encoder device=emu device-options=fault=lost,fault-at=4 "
+      "model=builtin window=1000000000 ! fakesink");
+  GstElement *encoder = gst_bin_get_by_name (GST_BIN (pipeline), "encoder");
+  GstBus *bus = gst_element_get_bus (pipeline);
+
+  for (guint i = 0; i < 2; i++) {
+    GstMessage *message;
+
+    gst_element_set_state (pipeline, GST_STATE_PLAYING);
+    message = gst_bus_timed_pop_filtered (bus, 20 * GST_SECOND,
+        GST_MESSAGE_ERROR);
+    fail_unless (message != NULL);
+    gst_message_unref (message);
+    fail_unless (stat_of (encoder, "windows") > 0,
+        "the device was still lost");
+    gst_element_set_state (pipeline, GST_STATE_NULL);
+  }
+  gst_object_unref (bus);
+  gst_object_unref (encoder);
+  gst_object_unref (pipeline);
+}
+GST_END_TEST;
+
+/* A device that is lost while another one's window runs on it. */
+GST_START_TEST (a_window_that_cannot_be_submitted_leaves_no_trace)
+{
+  GstHarness *other = new_harness (emulated_encoder ("fault=lost,fault-at=2"));
+  GstHarness *late =
+      new_harness (emulated_encoder ("fault=lost,fault-at=2"));
+  GstStructure *stats;
+  GError *error = NULL;
+  guint in_flight;
+
+  push_frames (other, 0, 300);
+  g_free (pop_error (other->element, &error));
+  g_clear_error (&error);
+  push_frames (late, 0, 100);
+  g_free (pop_error (late->element, &error));
+  g_clear_error (&error);
+  gst_harness_push_event (late, gst_event_new_flush_start ());
+  gst_harness_push_event (late, gst_event_new_flush_stop (TRUE));
+  g_object_get (late->element, "stats", &stats, NULL);
+  fail_unless (gst_structure_get_uint (stats, "windows-in-flight",
+          &in_flight));
+  fail_unless_equals_int (in_flight, 0);
+  gst_structure_free (stats);
+  fail_unless_equals_uint64 (stat_of (late->element, "windows-dropped"), 1);
+  free_harness (other);
+  free_harness (late);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_device_without_memory_fails_the_change_of_state)
 {
   GstElement *encoder = emulated_encoder ("fault=oom,fault-at=2");
@@ -587,6 +683,7 @@ npuencoder_memory_suite (void)
   suite_add_tcase (suite, tcase);
   tcase_add_loop_test (tcase,
       nothing_is_copied_or_allocated_in_the_steady_state, 0, 2);
+  tcase_add_test (tcase, a_new_ring_is_written_to_in_place_too);
   tcase_add_test (tcase, whoever_asks_writes_frames_in_place);
   tcase_add_test (tcase, foreign_memory_is_copied_once_and_counted);
   tcase_add_loop_test (tcase, an_appsink_may_keep_every_frame_and_every_state,
@@ -595,6 +692,8 @@ npuencoder_memory_suite (void)
   tcase_add_test (tcase, behind_a_live_source_windows_are_left_out_instead);
   tcase_add_test (tcase, a_device_that_hangs_once_loses_no_window);
   tcase_add_test (tcase, a_device_that_fails_for_good_is_an_error);
+  tcase_add_test (tcase, a_lost_device_is_opened_again_from_null);
+  tcase_add_test (tcase, a_window_that_cannot_be_submitted_leaves_no_trace);
   tcase_add_test (tcase, a_device_without_memory_fails_the_change_of_state);
   tcase_add_test (tcase, encoders_of_a_pipeline_share_a_device);
   tcase_add_test (tcase, an_application_can_give_a_device);

@@ -347,6 +347,29 @@ GST_START_TEST (a_window_whose_decoder_went_away_is_done_though_it_is_kept)
 }
 GST_END_TEST;
 
+/* As behind a microphone, whose frames wake the encoder all the time. */
+GST_START_TEST (a_decoder_that_went_away_is_missed_while_frames_come)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  gulong decoder = pretend_decoder (h);
+  GstBuffer *kept, *buffer = NULL;
+
+  push_frames (h, 0, 110);
+  kept = gst_harness_pull (h);
+  gst_pad_remove_probe (h->sinkpad, decoder);
+  for (guint i = 11; i < 100 && !buffer; i++) {
+    push_frames (h, 10 * i, 10);
+    g_usleep (50 * 1000);
+    buffer = gst_harness_try_pull (h);
+  }
+  fail_unless (buffer != NULL, "nobody looks for the decoder any more");
+  fail_unless_equals_uint64 (GST_BUFFER_PTS (buffer), GST_SECOND);
+  gst_buffer_unref (buffer);
+  gst_buffer_unref (kept);
+  free_harness (h);
+}
+GST_END_TEST;
+
 GST_START_TEST (a_decoder_may_come_later)
 {
   GstHarness *h = new_harness (new_encoder ());
@@ -707,6 +730,8 @@ npuencoder_protocol_suite (void)
   tcase_add_test (tcase, a_rest_too_short_for_a_window_is_a_gap);
   tcase_add_test (tcase,
       a_window_whose_decoder_went_away_is_done_though_it_is_kept);
+  tcase_add_test (tcase,
+      a_decoder_that_went_away_is_missed_while_frames_come);
   tcase_add_test (tcase, a_decoder_may_come_later);
   tcase_add_test (tcase, latency_is_answered_before_caps_and_model);
   tcase_add_test (tcase, a_message_says_that_the_model_changes_the_latency);
