@@ -270,13 +270,12 @@ make_pool (GstNpuEncoder * self)
   const NpuModelConfig *config = npu_model_config (self->model);
   guint positions = npu_encoder_positions (self->model, self->context,
       self->window_frames + GST_NPU_ENCODER_FRAMES_AFTER_END);
-  guint least = self->depth + 2;
   GstBufferPool *pool = gst_npu_buffer_pool_new (self->npu_device);
   GstStructure *structure = gst_buffer_pool_get_config (pool);
 
   gst_buffer_pool_config_set_params (structure, NULL,
-      positions * config->audio_width * sizeof (gfloat), least,
-      MAX (self->max_states, least));
+      positions * config->audio_width * sizeof (gfloat), self->depth + 2,
+      gst_npu_encoder_max_states (self));
   if (!gst_buffer_pool_set_config (pool, structure)
       || !gst_buffer_pool_set_active (pool, TRUE))
     gst_clear_object (&pool);

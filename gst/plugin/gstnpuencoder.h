@@ -121,6 +121,7 @@ typedef struct
   guint64 windows;
   guint64 positions;
   guint64 orphans;              /* encoded in vain */
+  guint64 reused_states;        /* buffers */
   guint64 skipped;              /* left out by overload */
   guint64 lost_frames;          /* which no window covers therefore */
   guint64 encoded_frames;       /* each once, however many windows hold it */
@@ -236,6 +237,9 @@ void gst_npu_encoder_start_task (GstNpuEncoder * self);
 void gst_npu_encoder_item_free (gpointer item);
 void gst_npu_encoder_trim (GstNpuEncoder * self);
 GstClockTime gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame);
+
+/* Buffers of states that there may be, at the least what slots need. */
+guint gst_npu_encoder_max_states (const GstNpuEncoder * self);
 
 /* Windows, in the task. Called with the lock held: whether the next window can
  * be submitted, or frames of it be uploaded; a window was formed and goes to

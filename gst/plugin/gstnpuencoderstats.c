@@ -142,7 +142,8 @@ add_memory (GstNpuEncoder * self, GstStructure * stats)
       "frames-copied", G_TYPE_UINT64, ring.frames_copied,
       "copies", G_TYPE_UINT64, ring.copies,
       "states-allocated", G_TYPE_UINT64, allocated,
-      "states-grown", G_TYPE_UINT64, grown, NULL);
+      "states-grown", G_TYPE_UINT64, grown,
+      "states-reused", G_TYPE_UINT64, self->counters.reused_states, NULL);
 }
 
 GstStructure *

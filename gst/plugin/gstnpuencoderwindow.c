@@ -90,6 +90,25 @@ add_window_meta (GstNpuEncoder * self, GstBuffer * buffer,
 
 /* ------------------------------------------------------------ forming */
 
+guint
+gst_npu_encoder_max_states (const GstNpuEncoder * self)
+{
+  return MAX (self->max_states, self->depth + 2);
+}
+
+/* Counts buffers of states that hold another window's than before. */
+static void
+count_reuse (GstNpuEncoder * self, GstBuffer * states)
+{
+  GQuark used = g_quark_from_static_string ("gst-npu-states-used");
+  GstMiniObject *object = GST_MINI_OBJECT_CAST (states);
+
+  if (gst_mini_object_get_qdata (object, used))
+    self->counters.reused_states++;
+  else
+    gst_mini_object_set_qdata (object, used, GINT_TO_POINTER (TRUE), NULL);
+}
+
 /* Memory for the states of the next window, without waiting for any. */
 static gboolean
 have_states (GstNpuEncoder * self)
@@ -98,8 +117,10 @@ have_states (GstNpuEncoder * self)
     .flags = GST_BUFFER_POOL_ACQUIRE_FLAG_DONTWAIT
   };
 
-  if (!self->next_states)
-    gst_buffer_pool_acquire_buffer (self->pool, &self->next_states, &params);
+  if (!self->next_states
+      && gst_buffer_pool_acquire_buffer (self->pool, &self->next_states,
+          &params) == GST_FLOW_OK)
+    count_reuse (self, self->next_states);
   self->starved = self->next_states == NULL;
   return !self->starved;
 }
