@@ -122,8 +122,8 @@ gst_npu_encoder_starved_message (GstNpuEncoder * self)
   GError *error = g_error_new (GST_RESOURCE_ERROR,
       GST_RESOURCE_ERROR_NO_SPACE_LEFT, "Elements behind the encoder hold all "
       "%u buffers of states; %s. Let them go of some, or raise max-states.",
-      gst_npu_encoder_max_states (self), self->may_drop ? "windows are left out" :
-      "it waits for one");
+      gst_npu_encoder_max_states (self), self->may_drop ?
+      "windows are left out" : "it waits for one");
   GstMessage *message =
       gst_message_new_warning (GST_OBJECT (self), error, NULL);
 

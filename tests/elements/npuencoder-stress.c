@@ -211,8 +211,8 @@ change_caps (GstElement * pipeline, GRand * random)
 }
 
 /* Until the pipeline plays. In one of some thousand flushing seeks GStreamer
- * 1.22 itself leaves a pipeline in PAUSED whose sink has prerolled, whatever its
- * elements are: that one begins anew. Returns whether it had to. */
+ * 1.22 itself leaves a pipeline in PAUSED whose sink has prerolled, whatever
+ * its elements are: that one begins anew. Returns whether it had to. */
 static gboolean
 wait_for_playing (GstElement * pipeline)
 {

@@ -78,7 +78,7 @@ typedef struct
   uint32_t queue_count;
   uint64_t next_turn;           /* of the list that is submitted next */
   uint64_t serving;             /* turn that has the array, or will have it */
-  uint32_t signalling;          /* lists served whose fences are not signalled */
+  uint32_t signalling;          /* lists served, fences not signalled yet */
   uint64_t cancel_before;       /* lists with an earlier turn are cancelled */
   uint32_t leaving;             /* queues that are freed with lists pending */
   bool lost;
