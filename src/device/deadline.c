@@ -22,19 +22,26 @@ npu_condition_init (pthread_cond_t * condition)
 }
 
 NpuDeadline
+npu_deadline_at (uint64_t ns)
+{
+  NpuDeadline deadline = { false, { 0, 0 } };
+
+  /* what a time_t of 32 bits cannot say is never */
+  if (ns / NS_PER_SECOND > INT32_MAX)
+    return deadline;
+  deadline.limited = true;
+  deadline.time.tv_sec = (time_t) (ns / NS_PER_SECOND);
+  deadline.time.tv_nsec = (long) (ns % NS_PER_SECOND);
+  return deadline;
+}
+
+NpuDeadline
 npu_deadline_after (uint64_t timeout_ns)
 {
   uint64_t now = npu_monotonic_now ();
-  NpuDeadline deadline = { timeout_ns < UINT64_MAX - now, { 0, 0 } };
 
-  /* what a time_t of 32 bits cannot say is never too */
-  if (deadline.limited && (now + timeout_ns) / NS_PER_SECOND > INT32_MAX)
-    deadline.limited = false;
-  if (deadline.limited) {
-    deadline.time.tv_sec = (time_t) ((now + timeout_ns) / NS_PER_SECOND);
-    deadline.time.tv_nsec = (long) ((now + timeout_ns) % NS_PER_SECOND);
-  }
-  return deadline;
+  return npu_deadline_at (timeout_ns < UINT64_MAX - now ? now + timeout_ns
+      : UINT64_MAX);
 }
 
 bool

@@ -25,6 +25,13 @@ typedef struct
 void npu_condition_init (pthread_cond_t * condition);
 
 /**
+ * npu_deadline_at:
+ * Returns the moment @ns on the clock of npu_monotonic_now(); what the system's
+ * times cannot say is never.
+ */
+NpuDeadline npu_deadline_at (uint64_t ns);
+
+/**
  * npu_deadline_after:
  * Returns the moment @timeout_ns nanoseconds from now; NPU_WAIT_FOREVER and
  * what the system's times cannot say are never.

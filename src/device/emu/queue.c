@@ -16,9 +16,7 @@
 
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <time.h>
 
-#define NS_PER_SECOND UINT64_C (1000000000)
 #define RING NPU_EMU_QUEUE_DEPTH
 /* An estimate falls by one part in so many of what it was too high by. */
 #define ESTIMATE_DECAY 8
@@ -128,12 +126,10 @@ wait_until (NpuEmuQueue * queue, const Command * command, uint64_t deadline)
 {
   NpuEmuDevice *device = queue->device;
   uint64_t wake = deadline > NPU_EMU_SPIN_NS ? deadline - NPU_EMU_SPIN_NS : 0;
-  struct timespec time = { (time_t) (wake / NS_PER_SECOND),
-    (long) (wake % NS_PER_SECOND)
-  };
+  NpuDeadline until = npu_deadline_at (wake);
 
   while (!is_cancelled (device, command) && npu_monotonic_now () < wake)
-    pthread_cond_timedwait (&queue->wake, &device->lock, &time);
+    npu_deadline_wait (&until, &queue->wake, &device->lock);
   if (is_cancelled (device, command) || npu_monotonic_now () >= deadline)
     return;
   pthread_mutex_unlock (&device->lock);
