@@ -72,6 +72,32 @@ free_harness (GstHarness * harness)
   gst_object_unref (encoder);
 }
 
+GstElement *
+launch (const gchar * format, ...)
+{
+  GError *error = NULL;
+  GstElement *pipeline;
+  gchar *description;
+  va_list arguments;
+
+  va_start (arguments, format);
+  description = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  pipeline = gst_parse_launch (description, &error);
+  fail_unless (pipeline != NULL, "%s", error ? error->message : description);
+  g_free (description);
+  return pipeline;
+}
+
+guint64
+count_of (const GstStructure * stats, const gchar * name)
+{
+  guint64 value = G_MAXUINT64;
+
+  fail_unless (gst_structure_get_uint64 (stats, name, &value), "%s", name);
+  return value;
+}
+
 gfloat
 frame_value (guint64 frame, guint band)
 {

@@ -34,6 +34,12 @@ GstElement *new_encoder_with (const gchar * first_property, ...)
 GstHarness *new_harness (GstElement * encoder);
 void free_harness (GstHarness * harness);
 
+/* The pipeline of a description that is formatted as by printf(). */
+GstElement *launch (const gchar * format, ...) G_GNUC_PRINTF (1, 2);
+
+/* The figure @name of the statistics of an element. */
+guint64 count_of (const GstStructure * stats, const gchar * name);
+
 /* The value of a frame, log10 as npumel gives it. */
 gfloat frame_value (guint64 frame, guint band);
 

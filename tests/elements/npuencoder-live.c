@@ -33,32 +33,6 @@ typedef struct
   guint warnings;
 } Live;
 
-static GstElement *
-launch (const gchar * format, ...)
-{
-  GError *error = NULL;
-  GstElement *pipeline;
-  gchar *description;
-  va_list arguments;
-
-  va_start (arguments, format);
-  description = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  pipeline = gst_parse_launch (description, &error);
-  fail_unless (pipeline != NULL, "%s", error ? error->message : description);
-  g_free (description);
-  return pipeline;
-}
-
-static guint64
-stat_of (const GstStructure * stats, const gchar * name)
-{
-  guint64 value = G_MAXUINT64;
-
-  fail_unless (gst_structure_get_uint64 (stats, name, &value), "%s", name);
-  return value;
-}
-
 static gdouble
 ratio_of (const GstStructure * stats, const gchar * name)
 {
@@ -155,25 +129,25 @@ GST_START_TEST (live_lag_grows_at_depth_one_and_stays_below_a_hop_at_two)
     g_thread_join (live[i].thread);
     g_print ("emulated, %u s live, depth %u: %u windows, lag %.3f s, worst "
         "%.3f s, %u stalls\n", SECONDS, live[i].depth,
-        (guint) stat_of (live[i].stats, "windows"),
-        stat_of (live[i].stats, "lag") / 1e9,
-        stat_of (live[i].stats, "worst-lag") / 1e9,
-        (guint) stat_of (live[i].stats, "stalls"));
-    fail_unless (stat_of (live[i].stats, "frames") >= SECONDS * 100 + 400);
-    fail_unless_equals_uint64 (stat_of (live[i].stats, "frames-in-place"),
-        stat_of (live[i].stats, "frames"));
-    fail_unless_equals_uint64 (stat_of (live[i].stats, "copies"), 0);
-    fail_unless_equals_uint64 (stat_of (live[i].stats, "frames-lost"), 0);
+        (guint) count_of (live[i].stats, "windows"),
+        count_of (live[i].stats, "lag") / 1e9,
+        count_of (live[i].stats, "worst-lag") / 1e9,
+        (guint) count_of (live[i].stats, "stalls"));
+    fail_unless (count_of (live[i].stats, "frames") >= SECONDS * 100 + 400);
+    fail_unless_equals_uint64 (count_of (live[i].stats, "frames-in-place"),
+        count_of (live[i].stats, "frames"));
+    fail_unless_equals_uint64 (count_of (live[i].stats, "copies"), 0);
+    fail_unless_equals_uint64 (count_of (live[i].stats, "frames-lost"), 0);
     fail_unless_equals_int (live[i].warnings, 0);
   }
   /* a tenth of a hop with each window */
-  fail_unless (stat_of (live[0].stats, "windows") > 4);
-  fail_unless (stat_of (live[0].stats, "lag") >
-      HOP + (stat_of (live[0].stats, "windows") - 4) * (guint64) HOP / 10);
-  fail_unless (stat_of (live[0].stats, "stalls") > 0);
-  fail_unless_equals_uint64 (stat_of (live[1].stats, "windows"), windows);
-  fail_unless (stat_of (live[1].stats, "worst-lag") < HOP);
-  fail_unless_equals_uint64 (stat_of (live[1].stats, "stalls"), 0);
+  fail_unless (count_of (live[0].stats, "windows") > 4);
+  fail_unless (count_of (live[0].stats, "lag") >
+      HOP + (count_of (live[0].stats, "windows") - 4) * (guint64) HOP / 10);
+  fail_unless (count_of (live[0].stats, "stalls") > 0);
+  fail_unless_equals_uint64 (count_of (live[1].stats, "windows"), windows);
+  fail_unless (count_of (live[1].stats, "worst-lag") < HOP);
+  fail_unless_equals_uint64 (count_of (live[1].stats, "stalls"), 0);
   for (guint i = 0; i < 2; i++)
     gst_structure_free (live[i].stats);
 }
@@ -202,7 +176,7 @@ read_file (guint depth, gdouble * seconds)
   stats = stats_of (pipeline);
   gst_element_set_state (pipeline, GST_STATE_NULL);
   gst_object_unref (pipeline);
-  fail_unless_equals_uint64 (stat_of (stats, "windows"), FILE_WINDOWS);
+  fail_unless_equals_uint64 (count_of (stats, "windows"), FILE_WINDOWS);
   return stats;
 }
 
@@ -299,15 +273,15 @@ GST_START_TEST (a_crawling_device_is_answered_step_by_step)
 
   listen_overloaded ("launch-us=700000", "auto", 8, &said, &stats);
   g_print ("crawling: %u messages, lag %.3f s, worst %.3f s, %u windows, %u "
-      "left out\n", said.count, stat_of (stats, "lag") / 1e9,
-      stat_of (stats, "worst-lag") / 1e9, (guint) stat_of (stats, "windows"),
-      (guint) stat_of (stats, "windows-left-out"));
+      "left out\n", said.count, count_of (stats, "lag") / 1e9,
+      count_of (stats, "worst-lag") / 1e9, (guint) count_of (stats, "windows"),
+      (guint) count_of (stats, "windows-left-out"));
   fail_unless (said.context && said.hop && said.drop);
-  fail_unless (stat_of (stats, "windows-left-out") > 0);
+  fail_unless (count_of (stats, "windows-left-out") > 0);
   /* capture did not wait, and states are not older than the pipeline is deep */
-  fail_unless_equals_uint64 (stat_of (stats, "frames"), 800);
-  fail_unless (stat_of (stats, "lag") < 3 * GST_SECOND);
-  fail_unless_equals_uint64 (stat_of (stats, "frames-lost")
+  fail_unless_equals_uint64 (count_of (stats, "frames"), 800);
+  fail_unless (count_of (stats, "lag") < 3 * GST_SECOND);
+  fail_unless_equals_uint64 (count_of (stats, "frames-lost")
       * 10 * GST_MSECOND, said.lost);
   gst_structure_free (stats);
 }
@@ -320,12 +294,12 @@ GST_START_TEST (a_named_step_is_the_last_one_taken)
 
   listen_overloaded ("launch-us=300000", "hop", 5, &said, &stats);
   fail_unless (said.context && said.hop && !said.drop);
-  fail_unless_equals_uint64 (stat_of (stats, "windows-left-out"), 0);
+  fail_unless_equals_uint64 (count_of (stats, "windows-left-out"), 0);
   gst_structure_free (stats);
 
   listen_overloaded ("launch-us=300000", "block", 2, &said, &stats);
   fail_unless_equals_int (said.count, 0);
-  fail_unless_equals_uint64 (stat_of (stats, "windows-left-out"), 0);
+  fail_unless_equals_uint64 (count_of (stats, "windows-left-out"), 0);
   gst_structure_free (stats);
 }
 GST_END_TEST;
@@ -341,7 +315,7 @@ GST_START_TEST (overload_is_over_when_the_device_is_fast_again)
   fail_unless (said.count >= 2 && said.none);
   fail_unless_equals_string (gst_structure_get_string (stats, "overload"),
       "none");
-  fail_unless (stat_of (stats, "lag") < 300 * GST_MSECOND);
+  fail_unless (count_of (stats, "lag") < 300 * GST_MSECOND);
   gst_structure_free (stats);
 }
 GST_END_TEST;

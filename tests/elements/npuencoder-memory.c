@@ -21,31 +21,14 @@ static const gchar *const devices[] = { "cpu", "emu" };
 /* Windows of 2 s in them. */
 #define WINDOWS (BUFFERS / 20)
 
-static GstElement *
-launch (const gchar * format, ...)
-{
-  GError *error = NULL;
-  GstElement *pipeline;
-  gchar *description;
-  va_list arguments;
-
-  va_start (arguments, format);
-  description = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  pipeline = gst_parse_launch (description, &error);
-  fail_unless (pipeline != NULL, "%s", error ? error->message : description);
-  g_free (description);
-  return pipeline;
-}
-
 static guint64
 stat_of (GstElement * element, const gchar * name)
 {
-  guint64 value = G_MAXUINT64;
   GstStructure *stats;
+  guint64 value;
 
   g_object_get (element, "stats", &stats, NULL);
-  fail_unless (gst_structure_get_uint64 (stats, name, &value), "%s", name);
+  value = count_of (stats, name);
   gst_structure_free (stats);
   return value;
 }
