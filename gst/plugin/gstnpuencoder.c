@@ -126,6 +126,26 @@ plan_windows (GstNpuEncoder * self)
       + self->settings.depth * self->hop_frames + LONGEST_CONTEXT;
 }
 
+/* What the properties ask for and the model cannot do. The object lock must
+ * not be held: the application hears of it. */
+static void
+warn_of_lengths (GstNpuEncoder * self, GstClockTime window, GstClockTime hop)
+{
+  GstClockTime longest = self->window_frames * GST_NPU_FRAME_DURATION;
+
+  if (window > longest)
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
+        ("window=%" G_GUINT64_FORMAT " is longer than the context of the "
+            "model %s; windows are %" G_GUINT64_FORMAT " ns long. Set at most "
+            "that, or use a model with a longer context.", window,
+            npu_model_path (self->model), longest), (NULL));
+  if (hop > longest)
+    GST_ELEMENT_WARNING (self, LIBRARY, SETTINGS,
+        ("hop=%" G_GUINT64_FORMAT " is longer than a window and would leave "
+            "out audio; windows come every %" G_GUINT64_FORMAT " ns. Set at "
+            "most the window's length.", hop, longest), (NULL));
+}
+
 /* The lock is held; after plan_windows(). */
 static GstClockTime
 planned_latency (GstNpuEncoder * self)
@@ -436,6 +456,7 @@ static gboolean
 start (GstNpuEncoder * self)
 {
   NpuError error = { 0 };
+  GstClockTime window, hop;
   gchar *timeline;
   NpuStatus status;
 
@@ -450,9 +471,12 @@ start (GstNpuEncoder * self)
   self->max_states = self->settings.max_states;
   self->stats_interval = self->settings.stats_interval;
   timeline = g_strdup (self->settings.timeline);
+  window = self->settings.window;
+  hop = self->settings.hop;
   reset (self);
   g_mutex_unlock (&self->lock);
   GST_OBJECT_UNLOCK (self);
+  warn_of_lengths (self, window, hop);
 
   status = start_timeline (self, timeline, &error);
   g_free (timeline);

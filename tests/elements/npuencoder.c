@@ -65,6 +65,45 @@ GST_START_TEST (a_window_is_at_most_the_context)
 }
 GST_END_TEST;
 
+static void
+check_warning (guint64 window, guint64 hop, const gchar * named)
+{
+  GstElement *encoder =
+      new_encoder_with ("window", window, "hop", hop, NULL);
+  GstBus *bus = gst_bus_new ();
+  GstMessage *message;
+
+  gst_element_set_bus (encoder, bus);
+  fail_unless_equals_int (gst_element_set_state (encoder, GST_STATE_PAUSED),
+      GST_STATE_CHANGE_SUCCESS);
+  message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+  if (named) {
+    GError *warning;
+
+    fail_unless (message != NULL, "no warning of %s", named);
+    gst_message_parse_warning (message, &warning, NULL);
+    fail_unless (g_str_has_prefix (warning->message, named), "%s",
+        warning->message);
+    g_error_free (warning);
+    gst_message_unref (message);
+    message = gst_bus_pop_filtered (bus, GST_MESSAGE_WARNING);
+  }
+  fail_unless (message == NULL);
+  gst_element_set_state (encoder, GST_STATE_NULL);
+  gst_element_set_bus (encoder, NULL);
+  gst_object_unref (bus);
+  gst_object_unref (encoder);
+}
+
+GST_START_TEST (lengths_that_cannot_be_had_are_warned_of)
+{
+  check_warning (2 * GST_SECOND, 0, "window=2000000000 is longer");
+  check_warning (400 * GST_MSECOND, GST_SECOND, "hop=1000000000 is longer");
+  check_warning (GST_SECOND, GST_SECOND, NULL);
+  check_warning (0, 0, NULL);
+}
+GST_END_TEST;
+
 /* And half a second of silence behind the end, so that the last words are
  * complete. */
 GST_START_TEST (heard_context_encodes_what_was_heard)
@@ -352,6 +391,7 @@ npuencoder_suite (void)
   tcase_add_test (tcase, fixed_windows_follow_one_another);
   tcase_add_test (tcase, fixed_windows_overlap_by_hop);
   tcase_add_test (tcase, a_window_is_at_most_the_context);
+  tcase_add_test (tcase, lengths_that_cannot_be_had_are_warned_of);
   tcase_add_test (tcase, heard_context_encodes_what_was_heard);
   tcase_add_test (tcase, buffers_without_time_continue);
   tcase_add_test (tcase, time_is_exact_after_days);

@@ -31,8 +31,10 @@ def default_of(element, spec):
         return value.value_nick
     if spec.value_type.is_a(GObject.TYPE_FLOAT):
         return f'{value:.1f}'
-    if value is None or value == '':
+    if value is None:
         return 'none'
+    if value == '':
+        return '""'
     if isinstance(value, bool):
         return str(value).lower()
     return str(value)
