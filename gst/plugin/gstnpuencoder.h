@@ -80,17 +80,19 @@ typedef struct
   GstClockTime pts;
   gboolean discont;
   guint generation;             /* not the element's: result is dropped */
-  gint64 arrived;               /* its last frame; monotonic, microseconds */
+  gint64 heard;                 /* its last frame; monotonic, microseconds */
   gint64 submitted;             /* likewise */
   GstBuffer *states;            /* where they are written */
 } GstNpuEncoderSlot;
 
-/* When all frames before @end had come. */
+/* When all frames before @end had been heard, or had come. */
 typedef struct
 {
   guint64 end;
   gint64 time;                  /* monotonic, microseconds */
 } GstNpuEncoderArrival;
+
+#define GST_NPU_ENCODER_NO_CLOCK G_MININT64
 
 /* Enough for a minute of buffers of one frame. */
 #define GST_NPU_ENCODER_ARRIVALS 8192
@@ -106,6 +108,8 @@ typedef struct
 {
   guint64 frame;                /* number of the first frame behind it */
   gboolean boundary;            /* no window covers frames of both sides */
+  GstEvent *left_out;           /* GAP for what overload left out before it, or
+                                 * NULL */
   GstEvent *event;              /* forwarded; may be NULL */
 } GstNpuEncoderItem;
 
@@ -144,6 +148,10 @@ struct _GstNpuEncoder
   /* Guarded by the object lock, used from READY on. */
   GstNpuEncoderSettings settings;
   gboolean outdated;            /* what is open is not what they name */
+
+  /* The streaming thread's own. */
+  gint64 running_zero;          /* running time 0 on the monotonic clock,
+                                 * microseconds; or GST_NPU_ENCODER_NO_CLOCK */
 
   /* READY and higher; written in state changes only, under the lock below. */
   GstNpuDevice *npu_device;
@@ -267,18 +275,19 @@ void gst_npu_encoder_run_ended (gpointer encoder);
 void gst_npu_encoder_ask_live (GstNpuEncoder * self);
 void gst_npu_encoder_post_messages (GstNpuEncoder * self);
 /* With the lock: plan for the settings and liveness; look whether the window
- * that is due needs a step, frames before @newest having come; leave windows
- * out (returns whether that did anything). */
+ * that is due needs a step; leave windows out, so that at most a hop waits
+ * behind the next one (returns whether that did anything). */
 void gst_npu_encoder_plan_overload (GstNpuEncoder * self);
-void gst_npu_encoder_check_overload (GstNpuEncoder * self, guint64 newest);
-gboolean gst_npu_encoder_drop_windows (GstNpuEncoder * self, guint64 newest);
+void gst_npu_encoder_check_overload (GstNpuEncoder * self);
+gboolean gst_npu_encoder_drop_windows (GstNpuEncoder * self);
 GstMessage *gst_npu_encoder_starved_message (GstNpuEncoder * self);
 const gchar *gst_npu_encoder_overload_name (GstNpuEncoder * self);
 
-/* Figures. With the lock: frames have come; when frames before @frame had; the
- * window in @slot has ended well. */
+/* Figures. Without the lock: look at the clock. With it: frames have come; when
+ * those before @frame had been heard; the window in @slot has ended well. */
+void gst_npu_encoder_read_clock (GstNpuEncoder * self);
 void gst_npu_encoder_note_arrival (GstNpuEncoder * self);
-gint64 gst_npu_encoder_arrival (GstNpuEncoder * self, guint64 frame);
+gint64 gst_npu_encoder_heard (GstNpuEncoder * self, guint64 frame);
 void gst_npu_encoder_count_window (GstNpuEncoder * self,
     const GstNpuEncoderSlot * slot);
 /* Without it. */

@@ -90,9 +90,12 @@ gst_npu_encoder_ask_live (GstNpuEncoder * self)
 /* ----------------------------------------------------------- messages */
 
 /* The lock is held: what a message says is put together for later, since
- * posting calls the application. */
+ * posting calls the application. Quality is the share of the work that would
+ * be done without overload: of a window's length, of the windows, and of those
+ * that were @left_out before one is encoded. */
 static void
-announce (GstNpuEncoder * self, guint64 first, guint64 frames)
+announce (GstNpuEncoder * self, guint64 first, guint64 frames,
+    guint32 left_out)
 {
   const NpuOverloadStep *step = npu_overload_step (&self->overload);
   GstClockTime time = gst_npu_encoder_frame_time (self, first);
@@ -101,7 +104,7 @@ announce (GstNpuEncoder * self, guint64 first, guint64 frames)
       gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, time),
       time, frames * GST_NPU_FRAME_DURATION);
   gdouble share = (gdouble) step->window / self->window_frames
-      * self->hop_frames / step->hop;
+      * self->hop_frames / step->hop / (1 + left_out);
 
   gst_message_set_qos_stats (message, GST_FORMAT_BUFFERS,
       self->counters.windows, self->counters.skipped);
@@ -148,11 +151,83 @@ gst_npu_encoder_post_messages (GstNpuEncoder * self)
 
 /* -------------------------------------------------------------- steps */
 
-gboolean
-gst_npu_encoder_drop_windows (GstNpuEncoder * self, guint64 newest)
+/* What waits behind the next window. The stream's pieces, between boundaries,
+ * have windows of their own: the rest of one that has ended is work for whole
+ * hops, however short it is. */
+typedef struct
+{
+  guint64 frames;               /* that wait, rounded up so */
+  guint64 end;                  /* of the piece that the next window is of */
+  guint64 keep;                 /* where the first piece begins behind which at
+                                 * most a hop waits; 0: the next window's */
+} Backlog;
+
+static guint64
+whole_hops (GstNpuEncoder * self, guint64 frames)
+{
+  guint32 hop = self->windows.hop;
+
+  return (frames + hop - 1) / hop * hop;
+}
+
+static Backlog
+measure_backlog (GstNpuEncoder * self)
+{
+  guint64 needed = npu_windows_first_needed (&self->windows);
+  Backlog backlog = {.end = npu_ring_newest (self->ring) };
+  gboolean ended = FALSE;
+  guint64 rest;
+
+  for (GList * link = self->items.tail; link; link = link->prev) {
+    const GstNpuEncoderItem *item = link->data;
+    guint64 piece = backlog.end - item->frame;
+
+    if (item->frame <= needed)
+      break;
+    if (!item->boundary)
+      continue;
+    backlog.frames += ended ? whole_hops (self, piece) : piece;
+    if (backlog.frames > self->windows.hop && backlog.keep == 0)
+      backlog.keep = item->frame;
+    backlog.end = item->frame;
+    ended = TRUE;
+  }
+  rest = npu_windows_waiting (&self->windows, backlog.end);
+  backlog.frames += ended ? whole_hops (self, rest) : rest;
+  return backlog;
+}
+
+/* All windows of the pieces before @keep. */
+static guint32
+leave_out_pieces (GstNpuEncoder * self, guint64 keep, guint64 * lost)
+{
+  guint32 windows = 0;
+
+  *lost = 0;
+  for (GList * link = self->items.head; link; link = link->next) {
+    GstNpuEncoderItem *item = link->data;
+    guint64 first = npu_windows_first_needed (&self->windows), frames;
+
+    if (item->frame > keep)
+      break;
+    if (!item->boundary || item->frame <= first)
+      continue;
+    windows += npu_windows_skip (&self->windows, item->frame, &frames);
+    if (frames > 0 && !item->left_out)
+      item->left_out = gst_event_new_gap (gst_npu_encoder_frame_time (self,
+              item->frame - frames), frames * GST_NPU_FRAME_DURATION);
+    *lost += frames;
+  }
+  return windows;
+}
+
+static gboolean
+leave_out (GstNpuEncoder * self, const Backlog * backlog)
 {
   guint64 first = npu_windows_first_needed (&self->windows), lost;
-  guint32 windows = npu_windows_drop (&self->windows, newest, &lost);
+  guint32 windows = backlog->keep > 0 ?
+      leave_out_pieces (self, backlog->keep, &lost) :
+      npu_windows_drop (&self->windows, backlog->end, &lost);
 
   if (windows == 0)
     return FALSE;
@@ -161,25 +236,34 @@ gst_npu_encoder_drop_windows (GstNpuEncoder * self, guint64 newest)
   self->counters.skipped += windows;
   self->counters.lost_frames += lost;
   self->discont = TRUE;
-  announce (self, first, lost);
+  announce (self, first, lost, windows);
   gst_npu_encoder_trim (self);
   return TRUE;
 }
 
-void
-gst_npu_encoder_check_overload (GstNpuEncoder * self, guint64 newest)
+gboolean
+gst_npu_encoder_drop_windows (GstNpuEncoder * self)
 {
-  guint64 waiting = npu_windows_waiting (&self->windows, newest);
+  Backlog backlog = measure_backlog (self);
+
+  return leave_out (self, &backlog);
+}
+
+void
+gst_npu_encoder_check_overload (GstNpuEncoder * self)
+{
+  Backlog backlog = measure_backlog (self);
   const NpuOverloadStep *step;
 
-  if (npu_overload_update (&self->overload, waiting)) {
+  if (npu_overload_update (&self->overload, backlog.frames)) {
     step = npu_overload_step (&self->overload);
     GST_INFO_OBJECT (self, "overload: %s, windows of %u frames every %u",
         gst_npu_encoder_overload_name (self), step->window, step->hop);
     npu_windows_set_lengths (&self->windows, step->window, step->hop);
-    announce (self, npu_windows_first_needed (&self->windows), 0);
+    announce (self, npu_windows_first_needed (&self->windows), 0, 0);
+    backlog = measure_backlog (self);
   }
   step = npu_overload_step (&self->overload);
-  if (step->level == NPU_OVERLOAD_DROP && waiting > step->hop)
-    gst_npu_encoder_drop_windows (self, newest);
+  if (step->level == NPU_OVERLOAD_DROP && backlog.frames > step->hop)
+    leave_out (self, &backlog);
 }

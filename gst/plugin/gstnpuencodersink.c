@@ -25,8 +25,8 @@ gst_npu_encoder_item_free (gpointer memory)
 {
   GstNpuEncoderItem *item = memory;
 
-  if (item->event)
-    gst_event_unref (item->event);
+  gst_clear_event (&item->left_out);
+  gst_clear_event (&item->event);
   g_free (item);
 }
 
@@ -34,7 +34,7 @@ gst_npu_encoder_item_free (gpointer memory)
 static void
 push_item (GstNpuEncoder * self, GstEvent * event, gboolean boundary)
 {
-  GstNpuEncoderItem *item = g_new (GstNpuEncoderItem, 1);
+  GstNpuEncoderItem *item = g_new0 (GstNpuEncoderItem, 1);
 
   item->frame = npu_ring_newest (self->ring);
   item->boundary = boundary;
@@ -130,22 +130,12 @@ take_frames (GstNpuEncoder * self, Frames * frames)
   return taken > 0;
 }
 
-/* The lock is held. Behind a live source capture does not wait for the encoder,
- * where windows may be left out. */
-static gboolean
-make_space (GstNpuEncoder * self)
-{
-  GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
-
-  return self->may_drop && gst_npu_encoder_drop_windows (self,
-      item ? item->frame : npu_ring_newest (self->ring));
-}
-
 static GstFlowReturn
 push_frames (GstNpuEncoder * self, GstBuffer * buffer, Frames * frames)
 {
   GstFlowReturn flow;
 
+  gst_npu_encoder_read_clock (self);
   g_mutex_lock (&self->lock);
   if (self->flow == GST_FLOW_OK && frames->count > 0)
     follow_time (self, buffer);
@@ -153,7 +143,8 @@ push_frames (GstNpuEncoder * self, GstBuffer * buffer, Frames * frames)
     if (take_frames (self, frames)) {
       gst_npu_encoder_note_arrival (self);
       g_cond_signal (&self->work);
-    } else if (!make_space (self)) {
+    } else if (!self->may_drop || !gst_npu_encoder_drop_windows (self)) {
+      /* capture waits only where nothing may or can be left out */
       g_cond_wait (&self->space, &self->lock);
     }
   }

@@ -78,9 +78,11 @@ choose_window_step (GstNpuEncoder * self, guint64 newest, gboolean ended,
   *busy = TRUE;
   if (!gst_npu_encoder_can_submit (self))
     return STEP_WAIT;
-  gst_npu_encoder_check_overload (self, newest);
-  if (!npu_windows_next (&self->windows, newest, ended, &window))
-    return STEP_WAIT;           /* longer hops from now on */
+  gst_npu_encoder_check_overload (self);
+  if (!npu_windows_next (&self->windows, newest, ended, &window)) {
+    *busy = FALSE;              /* longer hops from now on, or left out */
+    return STEP_WAIT;
+  }
   gst_npu_encoder_form_window (self, &window);
   return STEP_SUBMIT;
 }
@@ -117,11 +119,8 @@ choose_step (GstNpuEncoder * self)
 static void
 starve (GstNpuEncoder * self)
 {
-  GstNpuEncoderItem *item = g_queue_peek_head (&self->items);
-
   if (self->may_drop)
-    gst_npu_encoder_drop_windows (self, item ? item->frame :
-        npu_ring_newest (self->ring));
+    gst_npu_encoder_drop_windows (self);
   if (self->said_starved)
     return;
   self->said_starved = TRUE;
@@ -336,6 +335,8 @@ forward (GstNpuEncoder * self)
   }
   g_mutex_unlock (&self->lock);
 
+  if (item->left_out)
+    gst_pad_push_event (self->srcpad, g_steal_pointer (&item->left_out));
   if (gap)
     gst_pad_push_event (self->srcpad, gap);
   if (item->event)

@@ -11,6 +11,47 @@ GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
 
 /* ---------------------------------------------------------------- lag */
 
+/* A live source stamps what it captures by the pipeline's clock. */
+void
+gst_npu_encoder_read_clock (GstNpuEncoder * self)
+{
+  gint64 zero = GST_NPU_ENCODER_NO_CLOCK;
+  GstClock *clock = NULL;
+  gboolean live;
+
+  g_mutex_lock (&self->lock);
+  live = self->live;
+  g_mutex_unlock (&self->lock);
+  if (live)
+    clock = gst_element_get_clock (GST_ELEMENT (self));
+  if (clock) {
+    GstClockTimeDiff running = GST_CLOCK_DIFF
+        (gst_element_get_base_time (GST_ELEMENT (self)),
+        gst_clock_get_time (clock));
+
+    zero = g_get_monotonic_time () - running / GST_USECOND;
+    gst_object_unref (clock);
+  }
+  self->running_zero = zero;
+}
+
+/* When the frame before @end was heard, if a clock tells; it cannot have been
+ * after now. */
+static gint64
+time_of_end (GstNpuEncoder * self, guint64 end)
+{
+  gint64 now = g_get_monotonic_time ();
+  GstClockTime running;
+
+  if (self->running_zero == GST_NPU_ENCODER_NO_CLOCK)
+    return now;
+  running = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME,
+      gst_npu_encoder_frame_time (self, end));
+  if (!GST_CLOCK_TIME_IS_VALID (running))
+    return now;
+  return MIN (now, self->running_zero + (gint64) (running / GST_USECOND));
+}
+
 void
 gst_npu_encoder_note_arrival (GstNpuEncoder * self)
 {
@@ -19,13 +60,13 @@ gst_npu_encoder_note_arrival (GstNpuEncoder * self)
       &arrivals->entry[arrivals->count++ % GST_NPU_ENCODER_ARRIVALS];
 
   entry->end = npu_ring_newest (self->ring);
-  entry->time = g_get_monotonic_time ();
+  entry->time = time_of_end (self, entry->end);
   if (self->first_arrival == 0)
-    self->first_arrival = entry->time;
+    self->first_arrival = g_get_monotonic_time ();
 }
 
 gint64
-gst_npu_encoder_arrival (GstNpuEncoder * self, guint64 frame)
+gst_npu_encoder_heard (GstNpuEncoder * self, guint64 frame)
 {
   const GstNpuEncoderArrivals *arrivals = self->arrivals;
   guint64 known = MIN (arrivals->count, GST_NPU_ENCODER_ARRIVALS);
@@ -61,7 +102,7 @@ gst_npu_encoder_count_window (GstNpuEncoder * self,
   }
   counters->last_encode_time = (now - started) * GST_USECOND;
   counters->encode_time += counters->last_encode_time;
-  counters->lag = (now - slot->arrived) * GST_USECOND;
+  counters->lag = (now - slot->heard) * GST_USECOND;
   counters->worst_lag = MAX (counters->worst_lag, counters->lag);
   counters->wall_time = (now - self->first_arrival) * GST_USECOND;
 }

@@ -165,7 +165,7 @@ gst_npu_encoder_form_window (GstNpuEncoder * self, const NpuWindow * window)
       window->frames + (window->final ? GST_NPU_ENCODER_FRAMES_AFTER_END : 0));
   slot->peak = npu_ring_peak (self->ring, window->first, window->frames);
   slot->pts = gst_npu_encoder_frame_time (self, window->first);
-  slot->arrived = gst_npu_encoder_arrival (self,
+  slot->heard = gst_npu_encoder_heard (self,
       window->first + window->frames);
   slot->discont = self->discont;
   slot->generation = self->generation;

@@ -48,6 +48,8 @@ npu_windows_init (NpuWindows * windows, uint32_t window, uint32_t hop,
 void
 npu_windows_restart (NpuWindows * windows, uint64_t first)
 {
+  if (first < windows->least_start)
+    return;
   windows->start = first;
   windows->covered = first;
   windows->due = first + windows->hop;
@@ -179,6 +181,21 @@ npu_windows_drop (NpuWindows * windows, uint64_t newest, uint64_t * lost)
     windows->due = newest;
   }
   return (uint32_t) left_out;
+}
+
+uint32_t
+npu_windows_skip (NpuWindows * windows, uint64_t end, uint64_t * lost)
+{
+  uint64_t covered = later (windows->covered, windows->least_start);
+  uint64_t left_out = end > covered ? end - covered : 0;
+
+  if (lost)
+    *lost = left_out;
+  if (windows->driven && windows->waiting)
+    windows->least_start = later (windows->least_start, end);
+  else
+    npu_windows_restart (windows, end);
+  return (uint32_t) ((left_out + windows->hop - 1) / windows->hop);
 }
 
 uint64_t

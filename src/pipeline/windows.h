@@ -43,7 +43,7 @@ typedef struct
   uint64_t waiting_id;
   uint32_t waiting_frames;
   bool waiting_full;
-  uint64_t least_start;         /* driven: frames before it are left out */
+  uint64_t least_start;         /* frames before it are left out */
 } NpuWindows;
 
 /**
@@ -55,7 +55,8 @@ NPU_API void npu_windows_init (NpuWindows * windows, uint32_t window,
 
 /**
  * npu_windows_restart:
- * Begin anew at frame @first (flush, discontinuity); ids go on.
+ * Begin anew at frame @first (flush, discontinuity); ids go on. Where frames
+ * behind @first were left out already, nothing changes.
  */
 NPU_API void npu_windows_restart (NpuWindows * windows, uint64_t first);
 
@@ -126,6 +127,19 @@ NPU_API uint64_t npu_windows_waiting (const NpuWindows * windows,
  * Returns how many windows are left out, 0 when the next one is that already.
  */
 NPU_API uint32_t npu_windows_drop (NpuWindows * windows, uint64_t newest,
+    uint64_t * lost);
+
+/**
+ * npu_windows_skip:
+ * Leave out every window that begins before @end, where the audio breaks off;
+ * then the next one begins there, also when an answer is awaited that would let
+ * it begin earlier.
+ *
+ * @lost  out: frames that no window covers therefore; may be NULL
+ *
+ * Returns how many windows are left out.
+ */
+NPU_API uint32_t npu_windows_skip (NpuWindows * windows, uint64_t end,
     uint64_t * lost);
 
 /**

@@ -320,6 +320,120 @@ GST_START_TEST (overload_is_over_when_the_device_is_fast_again)
 }
 GST_END_TEST;
 
+/* Sound of 0.1 s every 0.2 s, each piece a window of its own, of which a device
+ * that takes 0.6 s a window can encode one in three. */
+#define PIECES 40
+#define PIECE_FRAMES 10
+#define PIECE_EVERY (200 * GST_MSECOND)
+
+static void
+push_pieces (GstHarness * h)
+{
+  for (guint i = 0; i < PIECES; i++) {
+    gint64 started = g_get_monotonic_time ();
+
+    fail_unless_equals_int (gst_harness_push (h, new_frames (i * PIECE_FRAMES,
+                PIECE_FRAMES, i * PIECE_EVERY)), GST_FLOW_OK);
+    fail_unless (gst_harness_push_event (h, gst_event_new_gap (i * PIECE_EVERY
+                + PIECE_FRAMES * FRAME, PIECE_EVERY - PIECE_FRAMES * FRAME)));
+    /* capture did not wait */
+    fail_unless (g_get_monotonic_time () - started <
+        100 * G_TIME_SPAN_MILLISECOND);
+    g_usleep (PIECE_EVERY / 1000);
+  }
+}
+
+/* Until the end: frames of which a window has come, and those that a GAP event
+ * stands for that is not of push_pieces(). */
+static void
+count_frames (GstHarness * h, guint64 * encoded, guint64 * missing)
+{
+  GstClockTime pts, duration;
+  gboolean ended = FALSE;
+  GstBuffer *buffer;
+  GstEvent *event;
+
+  *encoded = *missing = 0;
+  while (!ended) {
+    event = gst_harness_pull_event (h);
+    ended = GST_EVENT_TYPE (event) == GST_EVENT_EOS;
+    if (GST_EVENT_TYPE (event) == GST_EVENT_GAP) {
+      gst_event_parse_gap (event, &pts, &duration);
+      if (pts % PIECE_EVERY == 0)
+        *missing += duration / FRAME;
+    }
+    gst_event_unref (event);
+  }
+  while ((buffer = gst_harness_try_pull (h))) {
+    fail_unless_equals_uint64 (GST_BUFFER_PTS (buffer) % PIECE_EVERY, 0);
+    *encoded += GST_BUFFER_DURATION (buffer) / FRAME;
+    gst_buffer_unref (buffer);
+  }
+}
+
+static GstPadProbeReturn
+answer_window (GstPad * pad, GstPadProbeInfo * info, gpointer data)
+{
+  GstNpuWindowMeta *meta =
+      gst_buffer_get_npu_window_meta (GST_PAD_PROBE_INFO_BUFFER (info));
+
+  gst_pad_push_event (pad, gst_npu_event_new_window_done (meta->window.id,
+          G_MAXUINT64));
+  return GST_PAD_PROBE_OK;
+}
+
+/* Also behind a decoder. */
+GST_START_TEST (a_live_source_with_holes_does_not_lag_for_ever)
+{
+  GstElement *encoder = gst_element_factory_make ("npuencoder", NULL);
+  guint64 encoded, missing, announced = 0;
+  gboolean driven;
+  GstStructure *stats;
+  GstMessage *message;
+  GstHarness *h;
+  GstBus *bus;
+
+  g_object_set (encoder, "model", "builtin", "device", "emu",
+      "device-options", "launch-us=600000", "window", 500 * GST_MSECOND, NULL);
+  h = new_harness (encoder);
+  if (__i__) {
+    pretend_decoder (h);
+    gst_pad_add_probe (h->sinkpad, GST_PAD_PROBE_TYPE_BUFFER, answer_window,
+        NULL, NULL);
+  }
+  push_pieces (h);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  count_frames (h, &encoded, &missing);
+  g_object_get (encoder, "stats", &stats, NULL);
+  bus = gst_element_get_bus (encoder);
+  while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_QOS))) {
+    guint64 duration;
+    gdouble proportion;
+    gint quality;
+
+    gst_message_parse_qos (message, NULL, NULL, NULL, NULL, &duration);
+    gst_message_parse_qos_values (message, NULL, &proportion, &quality);
+    if (duration > 0)
+      fail_unless (proportion <= 0.5 && quality <= 500000);
+    announced += duration / FRAME;
+    gst_message_unref (message);
+  }
+  g_print ("with holes: lag %.3f s, worst %.3f s, %u frames encoded, %u left "
+      "out\n", count_of (stats, "lag") / 1e9, count_of (stats,
+          "worst-lag") / 1e9, (guint) encoded, (guint) missing);
+  gst_structure_get_boolean (stats, "driven", &driven);
+  fail_unless_equals_int (driven, __i__);
+  fail_unless (count_of (stats, "worst-lag") < 2 * GST_SECOND);
+  fail_unless (missing > 0 && encoded > 0);
+  fail_unless_equals_uint64 (encoded + missing, PIECES * PIECE_FRAMES);
+  fail_unless_equals_uint64 (count_of (stats, "frames-lost"), missing);
+  fail_unless_equals_uint64 (announced, missing);
+  gst_structure_free (stats);
+  gst_object_unref (bus);
+  free_harness (h);
+}
+GST_END_TEST;
+
 static Suite *
 npuencoder_live_suite (void)
 {
@@ -335,6 +449,8 @@ npuencoder_live_suite (void)
   }
   tcase_add_test (tcase, a_crawling_device_is_answered_step_by_step);
   tcase_add_test (tcase, a_named_step_is_the_last_one_taken);
+  tcase_add_loop_test (tcase, a_live_source_with_holes_does_not_lag_for_ever,
+      0, 2);
   return suite;
 }
 

@@ -164,6 +164,29 @@ GST_START_TEST (time_is_exact_after_days)
 }
 GST_END_TEST;
 
+/* However long it waited upstream. */
+GST_START_TEST (lag_is_counted_from_when_sound_was_heard)
+{
+  GstHarness *h = new_harness (new_encoder ());
+  GstStructure *stats;
+  guint64 lag;
+
+  gst_harness_use_testclock (h);
+  /* whether upstream is live is asked before the first window */
+  push_frames (h, 0, 100);
+  gst_buffer_unref (gst_harness_pull (h));
+  gst_harness_set_time (h, 10 * GST_SECOND);
+  push_frames (h, 100, 100);
+  gst_buffer_unref (gst_harness_pull (h));
+  g_object_get (h->element, "stats", &stats, NULL);
+  lag = count_of (stats, "lag");
+  fail_unless (lag >= 8 * GST_SECOND && lag < 10 * GST_SECOND,
+      "lag of %.3f s", lag / 1e9);
+  gst_structure_free (stats);
+  free_harness (h);
+}
+GST_END_TEST;
+
 /* -------------------------------------------------------- draining */
 
 GST_START_TEST (eos_drains_a_partial_window_even_while_weights_load)
@@ -395,6 +418,7 @@ npuencoder_suite (void)
   tcase_add_test (tcase, heard_context_encodes_what_was_heard);
   tcase_add_test (tcase, buffers_without_time_continue);
   tcase_add_test (tcase, time_is_exact_after_days);
+  tcase_add_test (tcase, lag_is_counted_from_when_sound_was_heard);
   tcase_add_test (tcase, eos_drains_a_partial_window_even_while_weights_load);
   tcase_add_test (tcase, a_stream_may_follow_the_end_of_another_at_once);
   tcase_add_test (tcase, eos_without_audio_passes);

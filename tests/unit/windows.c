@@ -379,6 +379,47 @@ START_TEST (a_late_answer_does_not_bring_back_what_was_dropped)
 }
 END_TEST
 
+START_TEST (a_boundary_does_not_bring_back_what_was_skipped)
+{
+  NpuWindows windows;
+  NpuWindow window;
+  uint64_t lost;
+
+  npu_windows_init (&windows, 100, 50, false);
+  ck_assert (npu_windows_next (&windows, 50, false, &window));
+  ck_assert_uint_eq (npu_windows_skip (&windows, 110, &lost), 2);
+  ck_assert_uint_eq (lost, 60);
+  ck_assert_uint_eq (npu_windows_skip (&windows, 130, &lost), 1);
+  ck_assert_uint_eq (lost, 20);
+  ck_assert_uint_eq (npu_windows_skip (&windows, 130, &lost), 0);
+  ck_assert_uint_eq (lost, 0);
+  npu_windows_restart (&windows, 110);
+  ck_assert_uint_eq (npu_windows_first_needed (&windows), 130);
+  ck_assert (!npu_windows_due (&windows, 130, true));
+  ck_assert (npu_windows_next (&windows, 140, true, &window));
+  assert_window (&window, 130, 10, true);
+}
+END_TEST
+
+START_TEST (a_late_answer_does_not_bring_back_what_was_skipped)
+{
+  NpuWindows windows;
+  NpuWindow window;
+  uint64_t lost;
+
+  npu_windows_init (&windows, 100, 20, true);
+  ck_assert (npu_windows_next (&windows, 20, false, &window));
+  ck_assert_uint_eq (npu_windows_skip (&windows, 90, &lost), 4);
+  ck_assert_uint_eq (lost, 70);
+  ck_assert (!npu_windows_due (&windows, 90, true));
+  ck_assert (npu_windows_answer (&windows, window.id, 15));
+  ck_assert (!npu_windows_due (&windows, 90, true));
+  npu_windows_restart (&windows, 90);
+  ck_assert (npu_windows_next (&windows, 110, false, &window));
+  assert_window (&window, 90, 20, false);
+}
+END_TEST
+
 START_TEST (other_lengths_hold_from_the_next_window_on)
 {
   NpuWindows windows;
@@ -442,6 +483,8 @@ main (void)
       overlapping_windows_that_are_dropped_lose_few_frames);
   tcase_add_test (tests, a_driven_window_that_is_dropped_starts_late);
   tcase_add_test (tests, a_late_answer_does_not_bring_back_what_was_dropped);
+  tcase_add_test (tests, a_boundary_does_not_bring_back_what_was_skipped);
+  tcase_add_test (tests, a_late_answer_does_not_bring_back_what_was_skipped);
   tcase_add_test (tests, other_lengths_hold_from_the_next_window_on);
   suite_add_tcase (suite, tests);
   runner = srunner_create (suite);
