@@ -33,6 +33,7 @@ typedef struct
 {
   char *model, *language, *device, *threads, *task;
   char *srt, *default_input;
+  double hop;                   /* seconds; negative when not given */
   gboolean mic, no_srt, quiet, version;
   char **inputs;
 } Options;
@@ -53,6 +54,11 @@ typedef struct
   int status;
 } App;
 
+/* Behind a microphone, seconds of new speech after which it is decoded again:
+ * words come about this and half a second late. */
+#define MICROPHONE_HOP 1.0
+#define LONGEST_HOP 3600.0
+
 /* --- options ---------------------------------------------------------- */
 
 static GOptionContext *
@@ -62,7 +68,7 @@ make_option_context (Options * o)
     {"mic", 0, 0, G_OPTION_ARG_NONE, &o->mic,
         "listen to the default PulseAudio source until Ctrl-C", NULL},
     {"model", 'm', 0, G_OPTION_ARG_FILENAME, &o->model,
-        "a ggml file of Whisper, or a Hugging Face folder", "PATH"},
+        "a ggml file of Whisper, or a Hugging Face directory", "PATH"},
     {"language", 'l', 0, G_OPTION_ARG_STRING, &o->language,
         "language of the speech, such as en or de; auto finds it", "CODE"},
     {"task", 0, 0, G_OPTION_ARG_STRING, &o->task,
@@ -71,6 +77,9 @@ make_option_context (Options * o)
         "the device that runs the model", "NAME"},
     {"threads", 't', 0, G_OPTION_ARG_STRING, &o->threads,
         "threads of the CPU device; 0 takes what is there", "N"},
+    {"hop", 0, 0, G_OPTION_ARG_DOUBLE, &o->hop,
+        "decode again after so much new speech; 0 for a whole window, which a "
+        "file has by default; the microphone has 1", "SECONDS"},
     {"srt", 'o', 0, G_OPTION_ARG_FILENAME, &o->srt,
         "write the subtitles to this file, and overwrite it", "FILE"},
     {"no-srt", 0, 0, G_OPTION_ARG_NONE, &o->no_srt,
@@ -112,6 +121,7 @@ parse_options (Options * o, int argc, char **argv)
   g_autoptr (GError) error = NULL;
   guint inputs;
 
+  o->hop = -1;
   if (!g_option_context_parse (context, &argc, &argv, &error))
     return usage_error (error->message);
   inputs = o->inputs ? g_strv_length (o->inputs) : 0;
@@ -121,6 +131,8 @@ parse_options (Options * o, int argc, char **argv)
     return usage_error ("one file at a time, please");
   if (o->mic && inputs > 0)
     return usage_error ("either --mic or a file, not both");
+  if (o->hop != -1 && !(o->hop >= 0 && o->hop <= LONGEST_HOP))
+    return usage_error ("--hop takes seconds, from 0 to 3600");
   if (o->srt && o->no_srt)
     return usage_error ("either --srt or --no-srt, not both");
   if (inputs == 0 && !o->mic && !o->default_input)
@@ -322,7 +334,9 @@ static gboolean
 set_properties (App * app)
 {
   const Options *o = &app->options;
+  double hop = o->hop >= 0 ? o->hop : o->mic ? MICROPHONE_HOP : 0;
 
+  g_object_set (app->encoder, "hop", (guint64) (hop * GST_SECOND), NULL);
   return set_property (app, app->encoder, "model", o->model)
       && set_property (app, app->encoder, "device", o->device)
       && set_property (app, app->encoder, "threads", o->threads)

@@ -69,6 +69,18 @@ def the_tool_prints_what_the_microphone_hears_and_flushes_at_ctrl_c():
 
 
 @case
+def the_tool_prints_words_within_seconds_of_their_being_said():
+    with PulseServer() as server, \
+            media.Background([media.transcribe, '--mic'], env=server.environment) as program:
+        server.wait_for_listener()
+        time.sleep(0.5)
+        server.play(sample)
+        time.sleep(2.5)
+        segments = media.segments(program.written())
+        check_words(' '.join(text for _, _, text in segments), live_error_rate)
+
+
+@case
 def the_tool_stays_silent_before_a_silent_microphone():
     with PulseServer() as server:
         status, output, errors = listen(

@@ -227,6 +227,8 @@ def wrong_usage_is_told_with_status_2():
     refused('a.wav', 'b.wav', 'one file', status=2)
     refused('--mic', 'a.wav', 'not both', status=2)
     contains(refused('--threads', 'many', sample, 'many', status=2), '0 to 1024')
+    refused('--hop', '-2', sample, '0 to 3600', status=2)
+    refused('--hop', 'nan', sample, '0 to 3600', status=2)
     refused('--task', 'sing', sample, 'transcribe', status=2)
 
 
