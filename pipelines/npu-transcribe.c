@@ -31,7 +31,7 @@ enum
 
 typedef struct
 {
-  char *model, *language, *device, *threads, *task;
+  char *model, *language, *device, *device_options, *threads, *task;
   char *srt, *default_input;
   double hop;                   /* seconds; negative when not given */
   gboolean mic, no_srt, quiet, version;
@@ -75,6 +75,8 @@ make_option_context (Options * o)
         "transcribe, or translate (to English)", "TASK"},
     {"device", 'd', 0, G_OPTION_ARG_STRING, &o->device,
         "the device that runs the model", "NAME"},
+    {"device-options", 0, 0, G_OPTION_ARG_STRING, &o->device_options,
+        "what only this device knows, as key=value with commas", "OPTIONS"},
     {"threads", 't', 0, G_OPTION_ARG_STRING, &o->threads,
         "threads of the CPU device; 0 takes what is there", "N"},
     {"hop", 0, 0, G_OPTION_ARG_DOUBLE, &o->hop,
@@ -146,6 +148,7 @@ clear_options (Options * o)
   g_free (o->model);
   g_free (o->language);
   g_free (o->device);
+  g_free (o->device_options);
   g_free (o->threads);
   g_free (o->task);
   g_free (o->srt);
@@ -339,6 +342,7 @@ set_properties (App * app)
   g_object_set (app->encoder, "hop", (guint64) (hop * GST_SECOND), NULL);
   return set_property (app, app->encoder, "model", o->model)
       && set_property (app, app->encoder, "device", o->device)
+      && set_property (app, app->encoder, "device-options", o->device_options)
       && set_property (app, app->encoder, "threads", o->threads)
       && set_property (app, app->decoder, "language-code", o->language)
       && set_property (app, app->decoder, "task", o->task);
@@ -541,6 +545,21 @@ note_missing_decoder (App * app, GstMessage * message)
       app->missing->len > 0 ? "," : "", what);
 }
 
+/* What the encoder left out of a live source, because it could not keep up. */
+static void
+report_overload (App * app, GstMessage * message)
+{
+  guint64 time, lost = 0;
+
+  gst_message_parse_qos (message, NULL, NULL, &time, NULL, NULL);
+  gst_structure_get_uint64 (gst_message_get_structure (message), "lost", &lost);
+  if (lost > 0 && GST_CLOCK_TIME_IS_VALID (time))
+    npu_transcript_message (app->transcript, "npu-transcribe: warning: %.1f s "
+        "of sound from %.1f s on are left out, the device is too slow; try a "
+        "greater --hop or a smaller --model", (double) lost / GST_SECOND,
+        (double) time / GST_SECOND);
+}
+
 static gboolean
 on_message (GstBus * bus, GstMessage * message, gpointer data)
 {
@@ -556,6 +575,9 @@ on_message (GstBus * bus, GstMessage * message, gpointer data)
       gst_message_parse_warning (message, &error, NULL);
       npu_transcript_message (app->transcript, "npu-transcribe: warning: %s",
           error->message);
+      break;
+    case GST_MESSAGE_QOS:
+      report_overload (app, message);
       break;
     case GST_MESSAGE_EOS:
       g_main_loop_quit (app->loop);

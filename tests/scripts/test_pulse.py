@@ -81,6 +81,16 @@ def the_tool_prints_words_within_seconds_of_their_being_said():
 
 
 @case
+def the_tool_says_what_a_slow_device_leaves_out():
+    with PulseServer() as server:
+        status, _, errors = listen(
+            server, [media.transcribe, '--mic', '--device', 'emu',
+                     '--device-options', 'launch-us=8000000'], seconds_after=6)
+        equal(status, 0, f'status; {errors}')
+        contains(errors, 'the device is too slow')
+
+
+@case
 def the_tool_stays_silent_before_a_silent_microphone():
     with PulseServer() as server:
         status, output, errors = listen(
