@@ -7,6 +7,7 @@
  */
 #include "encoder/encoder.h"
 #include "mel/mel.h"
+#include "run-suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -263,8 +264,6 @@ main (void)
 {
   Suite *suite = suite_create ("encoder states");
   TCase *tests = tcase_create ("encoder states");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests,
       states_on_the_emulated_npu_are_close_to_those_in_float32);
@@ -274,9 +273,5 @@ main (void)
   tcase_add_test (tests,
       a_decoder_runs_on_the_cpu_where_the_device_has_no_operations_for_it);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return run_suite (suite);
 }

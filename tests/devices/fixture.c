@@ -5,10 +5,10 @@
 #include "devices/fixture.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "run-suite.h"
 
 const NpuTensorDescription fixture_tensors[TENSORS] = {
   [INPUT_WEIGHT] = {NPU_TENSOR_MATRIX, WIDTH, INPUTS, "input.weight"},
@@ -25,35 +25,7 @@ const NpuTensorDescription fixture_tensors[TENSORS] = {
   [POSITIONS] = {NPU_TENSOR_TABLE, POSITIONS_MAX, WIDTH, "positions"},
 };
 
-static uint64_t process_seed = 1;
-static uint64_t random_state = 1;
-
-static uint64_t
-random_bits (void)
-{
-  /* xorshift64* */
-  random_state ^= random_state >> 12;
-  random_state ^= random_state << 25;
-  random_state ^= random_state >> 27;
-  return random_state * UINT64_C (2685821657736338717);
-}
-
-uint32_t
-random_below (uint32_t limit)
-{
-  return (uint32_t) ((random_bits () >> 32) * limit >> 32);
-}
-
-float
-random_float (void)
-{
-  float sum = 0.0f;
-
-  /* The sum of 3 values of -1 ... 1 has variance 1. */
-  for (int i = 0; i < 3; i++)
-    sum += (float) (random_bits () >> 40) / (1 << 23) - 1.0f;
-  return sum;
-}
+static uint64_t process_seed = 0;
 
 static NpuStatus
 read_weights (void *user, uint32_t tensor, uint32_t first_row, uint32_t rows,
@@ -70,9 +42,8 @@ read_weights (void *user, uint32_t tensor, uint32_t first_row, uint32_t rows,
 static void
 create_weights (Fixture * fixture)
 {
-  uint64_t state = random_state;
+  uint64_t state = seed_random (process_seed);
 
-  random_state = process_seed;
   for (int i = 0; i < TENSORS; i++) {
     size_t count = (size_t) fixture_tensors[i].rows
         * fixture_tensors[i].columns;
@@ -83,7 +54,7 @@ create_weights (Fixture * fixture)
     for (size_t j = 0; j < count; j++)
       fixture->weights[i][j] = size * random_float ();
   }
-  random_state = state;
+  random_resume (state);
 }
 
 void
@@ -313,16 +284,6 @@ assert_close (const float *values, const double *reference, size_t count,
 int
 fixture_main (Suite * suite)
 {
-  const char *text = getenv ("NPU_TEST_SEED");
-  uint64_t seed = text ? strtoull (text, NULL, 0) : (uint64_t) time (NULL);
-  SRunner *runner = srunner_create (suite);
-  int failed;
-
-  printf ("seed: NPU_TEST_SEED=%llu\n", (unsigned long long) seed);
-  fflush (stdout);
-  process_seed = random_state = seed * 2 + 1;
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  process_seed = seed_from_environment ();
+  return run_suite (suite);
 }

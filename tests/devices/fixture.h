@@ -11,6 +11,8 @@
 
 #include <check.h>
 
+#include "random.h"
+
 #define INPUTS 77
 #define WIDTH 96
 #define HEADS 2
@@ -98,9 +100,6 @@ int8_t first_output (const Tiles * tiles);
 /* Load a program of one vector of zeros. */
 NpuStatus load_vector (Fixture * fixture, uint32_t width,
     NpuPrecision precision, NpuProgram ** program);
-
-float random_float (void);      /* about normal, variance 1 */
-uint32_t random_below (uint32_t limit);
 
 /* Insists that @count values differ by at most @limit in relative L2. */
 void assert_close (const float *values, const double *reference, size_t count,

@@ -7,41 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static uint64_t state = 1;
-
-void
-seed_random (uint64_t seed)
-{
-  state = seed * 2 + 1;
-}
-
-static uint64_t
-random_bits (void)
-{
-  /* xorshift64* */
-  state ^= state >> 12;
-  state ^= state << 25;
-  state ^= state >> 27;
-  return state * UINT64_C (2685821657736338717);
-}
-
-uint32_t
-random_below (uint32_t limit)
-{
-  return (uint32_t) ((random_bits () >> 32) * limit >> 32);
-}
-
-float
-random_float (void)
-{
-  float sum = 0.0f;
-
-  /* The sum of 3 values of -1 ... 1 has variance 1. */
-  for (int i = 0; i < 3; i++)
-    sum += (float) (random_bits () >> 40) / (1 << 23) - 1.0f;
-  return sum;
-}
-
 float *
 poisoned (size_t count)
 {

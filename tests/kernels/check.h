@@ -6,14 +6,11 @@
 #define NPU_TESTS_KERNELS_CHECK_H
 
 #include "cpu/kernels.h"
+#include "random.h"
 
 /* Ends a TAP case: @why is NULL when it went well. */
 void report (const char *set, const char *kernel, const char *why,
     double error);
-
-void seed_random (uint64_t seed);
-uint32_t random_below (uint32_t limit);
-float random_float (void);      /* variance 1 */
 
 /* 64-byte aligned, all NaN; never fails. */
 float *poisoned (size_t count);

@@ -12,6 +12,7 @@
 #include "bench/bar-chart.h"
 #include "bench/output.h"
 #include "bench/svg.h"
+#include "run-suite.h"
 
 static char path[64];
 
@@ -263,8 +264,6 @@ main (void)
 {
   Suite *suite = suite_create ("bench-output");
   TCase *tests = tcase_create ("bench-output");
-  SRunner *runner;
-  int failed;
 
   tcase_add_checked_fixture (tests, make_path, remove_file);
   tcase_add_test (tests, quantiles_are_interpolated);
@@ -279,9 +278,5 @@ main (void)
   tcase_add_test (tests, labels_are_escaped);
   tcase_add_test (tests, a_chart_without_bars_is_a_picture_too);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

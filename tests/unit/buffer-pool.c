@@ -13,6 +13,7 @@
 
 #include "count-allocations.h"
 #include "device/buffer-pool.h"
+#include "run-suite.h"
 
 #define SIZE 4096
 #define MILLISECOND UINT64_C (1000000)
@@ -590,16 +591,10 @@ main (void)
 {
   Suite *suite = suite_create ("buffer-pool");
   TCase *tests = tcase_create ("buffer-pool");
-  SRunner *runner;
-  int failed;
 
   tcase_add_checked_fixture (tests, setup, teardown);
   add_requests (tests);
   add_waits (tests);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

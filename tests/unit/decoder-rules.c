@@ -14,6 +14,7 @@
 #include "decoder/rules.h"
 #include "decoder/segments.h"
 #include "decoder/text.h"
+#include "run-suite.h"
 
 /* A small vocabulary whose ranges begin inside words of the bit set. */
 #define TEXT_TOKENS 77
@@ -712,8 +713,6 @@ main (void)
 {
   Suite *suite = suite_create ("decoder-rules");
   TCase *tests = tcase_create ("decoder-rules");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests,
       the_first_token_is_a_timestamp_within_the_initial_limit);
@@ -750,9 +749,5 @@ main (void)
   tcase_add_test (tests, bytes_that_are_no_character_are_replaced);
   tcase_add_test (tests, control_characters_become_spaces);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

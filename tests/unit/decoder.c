@@ -17,6 +17,7 @@
 
 #include "count-allocations.h"
 #include "model-writer.h"
+#include "run-suite.h"
 
 #define POSITIONS 96
 
@@ -414,8 +415,6 @@ main (void)
 {
   Suite *suite = suite_create ("decoder");
   TCase *tests = tcase_create ("decoder");
-  SRunner *runner;
-  int failed;
 
   seed = (uint64_t) time (NULL);
   printf ("seed %llu\n", (unsigned long long) seed);
@@ -434,9 +433,5 @@ main (void)
   tcase_add_test (tests, a_multilingual_model_lists_its_languages);
   tcase_add_test (tests, logits_do_not_depend_on_what_came_before);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

@@ -4,6 +4,7 @@
  * functions are taken over, fail on demand and count.
  */
 #include "device/device.h"
+#include "run-suite.h"
 
 #include <check.h>
 #include <dlfcn.h>
@@ -80,14 +81,8 @@ main (void)
 {
   Suite *suite = suite_create ("device-failures");
   TCase *tests = tcase_create ("device-failures");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests, a_queue_without_a_thread_leaves_nothing_behind);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

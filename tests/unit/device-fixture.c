@@ -8,7 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "run-suite.h"
 
 const char *const fixture_isas[ISAS] = { "c", "avx2", "avx512" };
 
@@ -26,35 +27,6 @@ const NpuTensorDescription fixture_tensors[TENSORS] = {
   [EMBEDDING_POSITIONS] = {NPU_TENSOR_TABLE, TOKEN_POSITIONS, WIDTH,
       "token positions"},
 };
-
-static _Thread_local uint64_t random_state = 1;
-
-static uint64_t
-random_bits (void)
-{
-  /* xorshift64* */
-  random_state ^= random_state >> 12;
-  random_state ^= random_state << 25;
-  random_state ^= random_state >> 27;
-  return random_state * UINT64_C (2685821657736338717);
-}
-
-uint32_t
-random_below (uint32_t limit)
-{
-  return (uint32_t) ((random_bits () >> 32) * limit >> 32);
-}
-
-float
-random_float (void)
-{
-  float sum = 0.0f;
-
-  /* The sum of 3 values of -1 ... 1 has variance 1. */
-  for (int i = 0; i < 3; i++)
-    sum += (float) (random_bits () >> 40) / (1 << 23) - 1.0f;
-  return sum;
-}
 
 static NpuStatus
 read_weights (void *user, uint32_t tensor, uint32_t first_row, uint32_t rows,
@@ -224,16 +196,6 @@ distance_relative (const Distance * distance)
 int
 fixture_main (Suite * suite)
 {
-  const char *text = getenv ("NPU_TEST_SEED");
-  uint64_t seed = text ? strtoull (text, NULL, 0) : (uint64_t) time (NULL);
-  SRunner *runner = srunner_create (suite);
-  int failed;
-
-  printf ("seed: NPU_TEST_SEED=%llu\n", (unsigned long long) seed);
-  fflush (stdout);
-  random_state = seed * 2 + 1;
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  seed_from_environment ();
+  return run_suite (suite);
 }

@@ -11,6 +11,8 @@
 
 #include <check.h>
 
+#include "random.h"
+
 #define BANDS 20
 #define WIDTH 48
 #define GEMM_OUTPUTS 200
@@ -71,9 +73,6 @@ float *plain_row (const NpuView * view, uint32_t width, uint32_t row);
 
 /* Fill @view with random activations around 0. */
 void fill_activations (const NpuView * view, uint32_t width);
-
-float random_float (void);      /* about normal, variance 1 */
-uint32_t random_below (uint32_t limit);
 
 /* Sums of squares over values that are compared. */
 typedef struct

@@ -8,13 +8,13 @@
 #include <check.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "count-allocations.h"
 #include "model-writer.h"
 #include "pipeline/ring.h"
+#include "run-suite.h"
 
 #define CONTEXT 40
 #define BANDS 80
@@ -429,8 +429,6 @@ main (void)
 {
   Suite *suite = suite_create ("encoder");
   TCase *tests = tcase_create ("encoder");
-  SRunner *runner;
-  int failed;
 
   tcase_add_checked_fixture (tests, setup, teardown);
   tcase_add_test (tests,
@@ -447,9 +445,5 @@ main (void)
   tcase_add_test (tests, nan_and_infinity_in_frames_do_no_harm);
   tcase_add_test (tests, streams_that_share_a_model_do_not_disturb_each_other);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "count-allocations.h"
+#include "run-suite.h"
 
 #define KERNEL NPU_TILE_ATTENTION_INT8
 #define INPUT 12288
@@ -599,8 +600,6 @@ main (void)
 {
   Suite *suite = suite_create ("executor");
   TCase *tests = tcase_create ("executor");
-  SRunner *runner;
-  int failed;
 
   tcase_add_checked_fixture (tests, setup, NULL);
   tcase_add_loop_test (tests, results_come_in_the_order_of_submission, 0, 24);
@@ -622,9 +621,5 @@ main (void)
   tcase_add_test (tests, slots_that_are_not_open_are_refused);
   tcase_add_test (tests, the_end_of_every_run_is_notified);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

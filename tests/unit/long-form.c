@@ -12,6 +12,7 @@
 
 #include "decoder/segments.h"
 #include "pipeline/windows.h"
+#include "run-suite.h"
 
 /* Positions of 20 ms. */
 #define WINDOW 500
@@ -216,16 +217,10 @@ main (void)
 {
   Suite *suite = suite_create ("long-form");
   TCase *tests = tcase_create ("long-form");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests, phrases_come_out_once_and_in_order);
   tcase_add_test (tests, speech_without_pauses_comes_out_once_and_in_order);
   tcase_add_test (tests, a_model_that_is_deaf_behind_silence_loses_nothing);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

@@ -14,6 +14,7 @@
 #include "count-allocations.h"
 #include "mel/mel.h"
 #include "mel-jfk-table.h"
+#include "run-suite.h"
 
 #define SPEECH_BOUND 2e-4
 #define ANY_BOUND 1e-3
@@ -746,12 +747,10 @@ int
 main (void)
 {
   Suite *suite = suite_create ("mel");
-  SRunner *runner = srunner_create (suite);
   TCase *values = add_case (suite, "values");
   TCase *pieces = add_case (suite, "pieces");
   TCase *bad = add_case (suite, "bad input");
   TCase *memory = add_case (suite, "memory and threads");
-  int failed;
 
   tcase_add_test (values, filters_equal_the_formula);
   tcase_add_test (values, filters_equal_those_stored_with_a_model);
@@ -785,8 +784,5 @@ main (void)
   tcase_add_test (memory, stream_does_not_allocate);
   tcase_add_test (memory, threads_can_create_at_the_same_time);
 
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return run_suite (suite);
 }

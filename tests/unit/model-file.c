@@ -5,6 +5,7 @@
  */
 #include "model/model-file.h"
 #include "model-writer.h"
+#include "run-suite.h"
 
 #include <check.h>
 #include <math.h>
@@ -678,8 +679,6 @@ main (void)
 {
   Suite *suite = suite_create ("model-file");
   TCase *tcase = tcase_create ("general");
-  SRunner *runner;
-  int failed;
 
   tcase_add_loop_test (tcase, ggml_gives_back_what_was_written_in_every_type,
       0, WRITE_TYPES);
@@ -703,9 +702,5 @@ main (void)
   tcase_add_test (tcase, published_shapes_have_alignment_heads);
   suite_add_tcase (suite, tcase);
   test_folder ();
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return run_suite (suite);
 }

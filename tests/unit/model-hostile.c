@@ -6,6 +6,7 @@
  */
 #include "model/model-file.h"
 #include "model-writer.h"
+#include "run-suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -690,8 +691,6 @@ main (void)
 {
   Suite *suite = suite_create ("model-hostile");
   TCase *tcase = tcase_create ("general");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tcase, every_number_of_the_header_is_checked);
   tcase_add_test (tcase, filters_and_vocabulary_are_checked);
@@ -714,9 +713,5 @@ main (void)
   tcase_add_test (tcase, long_paths_leave_room_for_the_reason);
   suite_add_tcase (suite, tcase);
   test_folder ();
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return run_suite (suite);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "model-writer.h"
+#include "run-suite.h"
 
 #define MILLISECOND 1000000u
 
@@ -299,8 +300,6 @@ main (void)
 {
   Suite *suite = suite_create ("model");
   TCase *tests = tcase_create ("model");
-  SRunner *runner;
-  int failed;
 
   tcase_add_checked_fixture (tests, setup, teardown);
   tcase_add_test (tests, the_same_file_gives_the_same_model);
@@ -314,9 +313,5 @@ main (void)
   tcase_add_test (tests, a_missing_file_and_a_missing_part_are_refused);
   tcase_add_test (tests, many_threads_may_open_load_and_leave_a_model);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

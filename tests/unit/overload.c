@@ -3,9 +3,9 @@
  * Tests of the steps that are taken against overload.
  */
 #include <check.h>
-#include <stdlib.h>
 
 #include "pipeline/overload.h"
+#include "run-suite.h"
 
 #define WINDOW 800
 #define HOP 100
@@ -135,8 +135,6 @@ main (void)
 {
   Suite *suite = suite_create ("overload");
   TCase *tests = tcase_create ("overload");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests, steps_are_taken_in_order_and_end_with_dropped_windows);
   tcase_add_loop_test (tests, the_limit_is_the_last_level_taken, 0, 4);
@@ -144,9 +142,5 @@ main (void)
   tcase_add_test (tests, steps_are_taken_back_one_by_one_when_there_is_time);
   tcase_add_test (tests, a_step_that_was_taken_back_too_early_stays_longer);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

@@ -7,11 +7,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "count-allocations.h"
 #include "ring-fixture.h"
+#include "run-suite.h"
 
 /* The value that every band of frame @number has in these tests. */
 static float
@@ -783,15 +783,9 @@ main (void)
 {
   Suite *suite = suite_create ("ring-leases");
   TCase *tests = tcase_create ("ring-leases");
-  SRunner *runner;
-  int failed;
 
   add_leases (tests);
   add_streams (tests);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

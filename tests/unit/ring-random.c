@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "ring-fixture.h"
+#include "run-suite.h"
 
 #define MAX_CAPACITY 50
 #define MAX_LEASES 64
@@ -424,14 +425,8 @@ main (void)
 {
   Suite *suite = suite_create ("ring-random");
   TCase *tests = tcase_create ("ring-random");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests, random_sequences_equal_the_model);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

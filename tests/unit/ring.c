@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "ring-fixture.h"
+#include "run-suite.h"
 
 static NpuDevice *
 any_device (void)
@@ -259,8 +260,6 @@ main (void)
 {
   Suite *suite = suite_create ("ring");
   TCase *tests = tcase_create ("ring");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests, frames_are_seen_by_the_device);
   tcase_add_test (tests, a_full_ring_takes_only_what_fits);
@@ -273,9 +272,5 @@ main (void)
   tcase_add_test (tests, impossible_rings_are_refused);
   tcase_add_test (tests, random_sequences_equal_the_model);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "pipeline/statistics.h"
+#include "run-suite.h"
 
 #define MS UINT64_C (1000000)
 
@@ -97,8 +98,6 @@ main (void)
 {
   Suite *suite = suite_create ("statistics");
   TCase *tests = tcase_create ("statistics");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests, dma_share_is_transfers_over_all_stages);
   tcase_add_test (tests, overlap_is_hidden_over_all_transfers);
@@ -108,9 +107,5 @@ main (void)
   tcase_add_test (tests, a_run_that_was_not_collected_gives_zeros);
   tcase_add_test (tests, sums_beyond_64_bits_do_not_wrap);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

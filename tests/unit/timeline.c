@@ -18,6 +18,7 @@
 
 #include "count-allocations.h"
 #include "pipeline/timeline.h"
+#include "run-suite.h"
 
 #define MS UINT64_C (1000000)
 
@@ -533,8 +534,6 @@ main (void)
 {
   Suite *suite = suite_create ("timeline");
   TCase *tests = tcase_create ("timeline");
-  SRunner *runner;
-  int failed;
 
   tcase_add_checked_fixture (tests, make_folder, remove_folder);
   tcase_add_test (tests, every_span_is_in_its_lane_at_its_time);
@@ -557,9 +556,5 @@ main (void)
   tcase_add_test (tests, starts_and_stops_under_fire_leave_whole_files);
   tcase_add_test (tests, recording_allocates_nothing);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }

@@ -4,6 +4,7 @@
  * tested in vocabulary.c.
  */
 #include "tokenizer-checks.h"
+#include "run-suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -364,8 +365,6 @@ main (void)
 {
   Suite *suite = suite_create ("tokenizer");
   TCase *tcase = tcase_create ("general");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tcase, tokenizer_json_gives_bytes_and_special_tokens);
   tcase_add_test (tcase, vocab_json_with_added_tokens_is_the_same);
@@ -378,9 +377,5 @@ main (void)
   tcase_add_test (tcase, builtin_vocabulary_can_be_read);
   suite_add_tcase (suite, tcase);
   test_folder ();
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return run_suite (suite);
 }

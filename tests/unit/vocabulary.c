@@ -4,6 +4,7 @@
  * ranks, which lie in NPU_SHARED_DATA; skipped where they do not.
  */
 #include "tokenizer-checks.h"
+#include "run-suite.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -376,8 +377,6 @@ main (void)
 {
   Suite *suite = suite_create ("vocabulary");
   TCase *tcase = tcase_create ("general");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tcase, multilingual_vocabulary_has_whispers_special_tokens);
   tcase_add_test (tcase, english_vocabulary_has_whispers_special_tokens);
@@ -386,9 +385,5 @@ main (void)
   tcase_add_test (tcase, whole_vocabulary_survives_the_byte_level_encoding);
   suite_add_tcase (suite, tcase);
   test_folder ();
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_NORMAL);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+  return run_suite (suite);
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "pipeline/windows.h"
+#include "run-suite.h"
 
 static void
 assert_window (const NpuWindow * window, uint64_t first, uint32_t frames,
@@ -457,8 +458,6 @@ main (void)
 {
   Suite *suite = suite_create ("windows");
   TCase *tests = tcase_create ("windows");
-  SRunner *runner;
-  int failed;
 
   tcase_add_test (tests,
       fixed_windows_without_overlap_hold_every_frame_once);
@@ -487,9 +486,5 @@ main (void)
   tcase_add_test (tests, a_late_answer_does_not_bring_back_what_was_skipped);
   tcase_add_test (tests, other_lengths_hold_from_the_next_window_on);
   suite_add_tcase (suite, tests);
-  runner = srunner_create (suite);
-  srunner_run_all (runner, CK_ENV);
-  failed = srunner_ntests_failed (runner);
-  srunner_free (runner);
-  return failed != 0;
+  return run_suite (suite);
 }
