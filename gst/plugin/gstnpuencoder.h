@@ -241,7 +241,11 @@ gboolean gst_npu_encoder_src_activate_mode (GstPad * pad, GstObject * parent,
     GstPadMode mode, gboolean active);
 void gst_npu_encoder_start_task (GstNpuEncoder * self);
 
-/* Sink and source: called with the lock held. */
+/* Sink and source: what a pad takes or gives, of the model where it is known. */
+gboolean gst_npu_encoder_answer_caps (GstNpuEncoder * self, GstPad * pad,
+    GstQuery * query);
+
+/* Called with the lock held. */
 void gst_npu_encoder_item_free (gpointer item);
 void gst_npu_encoder_trim (GstNpuEncoder * self);
 GstClockTime gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame);

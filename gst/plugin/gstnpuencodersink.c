@@ -407,16 +407,22 @@ gst_npu_encoder_sink_event (GstPad * pad, GstObject * parent, GstEvent * event)
 
 /* ----------------------------------------------------------- queries */
 
-static gboolean
-query_caps (GstNpuEncoder * self, GstPad * pad, GstQuery * query)
+gboolean
+gst_npu_encoder_answer_caps (GstNpuEncoder * self, GstPad * pad,
+    GstQuery * query)
 {
+  const NpuModelConfig *config;
   GstCaps *caps, *filter;
 
   g_mutex_lock (&self->lock);
-  if (self->model)
-    caps = gst_npu_mel_caps_new (npu_model_config (self->model)->bands);
-  else
+  config = self->model ? npu_model_config (self->model) : NULL;
+  if (!config)
     caps = gst_pad_get_pad_template_caps (pad);
+  else if (pad == self->sinkpad)
+    caps = gst_npu_mel_caps_new (config->bands);
+  else
+    caps = gst_npu_states_caps_new (config->audio_width,
+        npu_model_digest (self->model));
   g_mutex_unlock (&self->lock);
 
   gst_query_parse_caps (query, &filter);
@@ -473,7 +479,7 @@ gst_npu_encoder_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
 
   switch (GST_QUERY_TYPE (query)) {
     case GST_QUERY_CAPS:
-      return query_caps (self, pad, query);
+      return gst_npu_encoder_answer_caps (self, pad, query);
     case GST_QUERY_CONTEXT:
       return gst_npu_encoder_answer_context (self, query)
           || gst_pad_query_default (pad, parent, query);

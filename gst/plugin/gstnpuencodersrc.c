@@ -456,31 +456,6 @@ gst_npu_encoder_src_event (GstPad * pad, GstObject * parent, GstEvent * event)
 }
 
 static gboolean
-query_caps (GstNpuEncoder * self, GstPad * pad, GstQuery * query)
-{
-  GstCaps *caps, *filter;
-
-  g_mutex_lock (&self->lock);
-  if (self->model)
-    caps = gst_npu_states_caps_new (npu_model_config (self->model)->audio_width,
-        npu_model_digest (self->model));
-  else
-    caps = gst_pad_get_pad_template_caps (pad);
-  g_mutex_unlock (&self->lock);
-
-  gst_query_parse_caps (query, &filter);
-  if (filter) {
-    GstCaps *all = caps;
-
-    caps = gst_caps_intersect_full (filter, all, GST_CAPS_INTERSECT_FIRST);
-    gst_caps_unref (all);
-  }
-  gst_query_set_caps_result (query, caps);
-  gst_caps_unref (caps);
-  return TRUE;
-}
-
-static gboolean
 query_latency (GstNpuEncoder * self, GstQuery * query)
 {
   GstClockTime min, max, latency, buffered;
@@ -507,7 +482,7 @@ gst_npu_encoder_src_query (GstPad * pad, GstObject * parent, GstQuery * query)
 
   switch (GST_QUERY_TYPE (query)) {
     case GST_QUERY_CAPS:
-      return query_caps (self, pad, query);
+      return gst_npu_encoder_answer_caps (self, pad, query);
     case GST_QUERY_CONTEXT:
       return gst_npu_encoder_answer_context (self, query)
           || gst_pad_query_default (pad, parent, query);
