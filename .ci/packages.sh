@@ -12,7 +12,8 @@ build_packages=(
 # gstreamer1.0-x holds textoverlay
 play_packages=(
   gstreamer1.0-plugins-base gstreamer1.0-plugins-good
-  gstreamer1.0-plugins-bad gstreamer1.0-libav gstreamer1.0-pulseaudio
+  gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
+  gstreamer1.0-pulseaudio
   gstreamer1.0-tools gstreamer1.0-x
 )
 test_packages=(

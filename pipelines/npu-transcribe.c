@@ -51,6 +51,9 @@ typedef struct
   GString *missing;             /* decoders that GStreamer asked for */
   gboolean audio_found;
   gboolean interrupted;
+  gboolean source_failed;       /* and what it gave is still worked on */
+  guint64 still_at;             /* then: position that does not change, */
+  gint64 still_since;           /* since when, microseconds */
   int status;
 } App;
 
@@ -58,6 +61,9 @@ typedef struct
  * words come about this and half a second late. */
 #define MICROPHONE_HOP 1.0
 #define LONGEST_HOP 3600.0
+
+/* How long a source that has failed may be the only one that says something. */
+#define DRAIN_LIMIT (60 * G_TIME_SPAN_SECOND)
 
 /* --- options ---------------------------------------------------------- */
 
@@ -505,12 +511,10 @@ is_vague (const GError * error)
 /* What went wrong, in the words of an element, which know nothing of files and
  * microphones. */
 static void
-report_error (App * app, GstMessage * message)
+report_error (App * app, GstMessage * message, gboolean from_source)
 {
   g_autoptr (GError) error = NULL;
   g_autofree char *details = NULL;
-  gboolean from_source = gst_object_has_as_ancestor (GST_MESSAGE_SRC (message),
-      GST_OBJECT (app->source));
 
   gst_message_parse_error (message, &error, &details);
   GST_ERROR_OBJECT (GST_MESSAGE_SRC (message), "%s", details);
@@ -560,6 +564,56 @@ report_overload (App * app, GstMessage * message)
         (double) time / GST_SECOND);
 }
 
+static void
+end_audio (GstElement * mel, gpointer unused)
+{
+  g_autoptr (GstPad) pad = gst_element_get_static_pad (mel, "sink");
+
+  gst_pad_send_event (pad, gst_event_new_eos ());
+}
+
+/* A source that has failed gives no more, but what came before is still worth
+ * its words: the loop then ends with the stream. */
+static void
+on_error (App * app, GstMessage * message)
+{
+  gboolean from_source = gst_object_has_as_ancestor (GST_MESSAGE_SRC (message),
+      GST_OBJECT (app->source));
+
+  if (from_source && app->source_failed)
+    return;
+  report_error (app, message, from_source);
+  if (from_source && (app->audio_found || app->options.mic)) {
+    app->source_failed = TRUE;
+    app->still_since = g_get_monotonic_time ();
+    /* not here: it waits for what is being taken at the moment */
+    gst_element_call_async (app->mel, end_audio, NULL, NULL);
+  } else {
+    g_main_loop_quit (app->loop);
+  }
+}
+
+/* Seconds that a file may be longer than its sound, and the share of it: times
+ * in headers are estimates. */
+#define SHORT_SECONDS 2
+#define SHORT_SHARE 0.95
+
+/* GStreamer ends files that are cut or damaged as if they were whole. */
+static void
+warn_of_short_sound (App * app)
+{
+  guint64 position = atomic_load (&app->position);
+  gint64 duration;
+
+  if (app->uri && !app->source_failed
+      && gst_element_query_duration (app->pipeline, GST_FORMAT_TIME, &duration)
+      && position + SHORT_SECONDS * GST_SECOND < (guint64) duration
+      && position < SHORT_SHARE * duration)
+    npu_transcript_message (app->transcript, "npu-transcribe: warning: the "
+        "sound ends after %.1f s of %.1f s; is the file complete?",
+        (double) position / GST_SECOND, (double) duration / GST_SECOND);
+}
+
 static gboolean
 on_message (GstBus * bus, GstMessage * message, gpointer data)
 {
@@ -568,8 +622,7 @@ on_message (GstBus * bus, GstMessage * message, gpointer data)
 
   switch (GST_MESSAGE_TYPE (message)) {
     case GST_MESSAGE_ERROR:
-      report_error (app, message);
-      g_main_loop_quit (app->loop);
+      on_error (app, message);
       break;
     case GST_MESSAGE_WARNING:
       gst_message_parse_warning (message, &error, NULL);
@@ -580,6 +633,7 @@ on_message (GstBus * bus, GstMessage * message, gpointer data)
       report_overload (app, message);
       break;
     case GST_MESSAGE_EOS:
+      warn_of_short_sound (app);
       g_main_loop_quit (app->loop);
       break;
     case GST_MESSAGE_LATENCY:
@@ -593,6 +647,19 @@ on_message (GstBus * bus, GstMessage * message, gpointer data)
       break;
   }
   return G_SOURCE_CONTINUE;
+}
+
+/* Not every source that fails lets its stream come to an end. */
+static void
+watch_drain (App * app, guint64 position)
+{
+  gint64 now = g_get_monotonic_time ();
+
+  if (position != app->still_at)
+    app->still_since = now;
+  app->still_at = position;
+  if (app->source_failed && now - app->still_since > DRAIN_LIMIT)
+    g_main_loop_quit (app->loop);
 }
 
 static gboolean
@@ -610,6 +677,7 @@ show_progress (gpointer data)
           &duration) && duration > 0)
     progress.duration = duration;
   npu_transcript_progress (app->transcript, &progress);
+  watch_drain (app, progress.position);
   return G_SOURCE_CONTINUE;
 }
 
@@ -659,7 +727,7 @@ run (App * app)
     g_idle_add (give_up, app);
   else if (app->options.mic && !app->options.quiet)
     npu_transcript_message (app->transcript,
-        "Listening; Ctrl-C ends it. Words come when a window is full.");
+        "Listening; Ctrl-C ends it, and the last words still come.");
   g_main_loop_run (app->loop);
   gst_element_set_state (app->pipeline, GST_STATE_NULL);
 

@@ -28,6 +28,27 @@ on_new_sample (GstAppSink * sink, gpointer data)
   return GST_FLOW_OK;
 }
 
+#define DRAIN_LIMIT (60 * GST_SECOND)
+
+/* A source that has failed gives no more. Words of what it gave still come when
+ * the stream ends; where there was no audio yet there is nothing to end. */
+static void
+drain (GstElement * pipeline, GstBus * bus)
+{
+  GstElement *mel = gst_bin_get_by_name (GST_BIN (pipeline), "mel");
+  GstPad *pad = gst_element_get_static_pad (mel, "sink");
+  GstMessage *end = NULL;
+
+  if (gst_pad_is_linked (pad)) {
+    gst_pad_send_event (pad, gst_event_new_eos ());
+    end = gst_bus_timed_pop_filtered (bus, DRAIN_LIMIT, GST_MESSAGE_EOS);
+  }
+  if (end)
+    gst_message_unref (end);
+  gst_object_unref (pad);
+  gst_object_unref (mel);
+}
+
 int
 main (int argc, char **argv)
 {
@@ -44,8 +65,9 @@ main (int argc, char **argv)
     return 2;
   }
 
-  pipeline = gst_parse_launch ("filesrc name=source ! decodebin ! npumel "
-      "! npuencoder ! npudecoder ! appsink name=sink sync=false", &error);
+  pipeline = gst_parse_launch ("filesrc name=source ! decodebin ! "
+      "npumel name=mel ! npuencoder ! npudecoder ! "
+      "appsink name=sink sync=false", &error);
   if (error) {
     g_printerr ("%s\n", error->message);
     return 1;
@@ -65,6 +87,7 @@ main (int argc, char **argv)
     g_printerr ("%s: %s\n", argv[1], error->message);
     g_error_free (error);
     status = 1;
+    drain (pipeline, bus);
   }
 
   gst_element_set_state (pipeline, GST_STATE_NULL);

@@ -17,12 +17,14 @@ from gi.repository import Gst, GstApp  # noqa: E402  (after the versions)
 def texts(path):
     """Yield (start in seconds, text) for every segment of a media file."""
     pipeline = Gst.parse_launch(
-        'filesrc name=source ! decodebin ! npumel ! npuencoder ! npudecoder '
-        '! appsink name=sink sync=false')
+        'filesrc name=source ! decodebin ! npumel name=mel ! npuencoder '
+        '! npudecoder ! appsink name=sink sync=false')
     pipeline.get_by_name('source').set_property('location', path)
     sink = pipeline.get_by_name('sink')
 
+    audio = pipeline.get_by_name('mel').get_static_pad('sink')
     bus = pipeline.get_bus()
+    error = None
 
     pipeline.set_state(Gst.State.PLAYING)
     try:
@@ -36,10 +38,19 @@ def texts(path):
                 yield start / Gst.SECOND, text
                 continue
             message = bus.pop_filtered(Gst.MessageType.ERROR)
-            if message:
-                raise RuntimeError(message.parse_error()[0].message)
+            if message and not error:
+                error = message.parse_error()[0].message
+                if not audio.is_linked():
+                    break
+                # words of what was heard before still come
+                audio.send_event(Gst.Event.new_eos())
+        message = bus.pop_filtered(Gst.MessageType.ERROR)
+        if message and not error:
+            error = message.parse_error()[0].message
     finally:
         pipeline.set_state(Gst.State.NULL)
+    if error:
+        raise RuntimeError(error)
 
 
 def main():

@@ -81,7 +81,8 @@ struct _GstNpuMel
 
   /* streaming thread only */
   GstSegment segment;
-  gboolean segment_refused;
+  gboolean segment_refused, input_refused, output_refused;
+  gboolean said_uneven;
   gint64 idle_since;            /* monotonic, microseconds; 0 at first */
   GstNpuMelTimeline timeline;
 };
@@ -121,6 +122,17 @@ update_latency (GstNpuMel * self)
   return changed;
 }
 
+/* Sticky events come again with each buffer, and caps are tried again: one error
+ * for all, until something fits. */
+static gboolean
+is_refused_anew (gboolean * refused)
+{
+  gboolean anew = !*refused;
+
+  *refused = TRUE;
+  return anew;
+}
+
 /* The bands that downstream takes, 80 where it takes both; 0 for none. */
 static guint
 choose_bands (GstNpuMel * self)
@@ -132,8 +144,10 @@ choose_bands (GstNpuMel * self)
   guint bands = 0;
 
   /* a peer that is shut down may take nothing; that is no error */
-  if (!gst_npu_mel_caps_get_bands (both, &bands)
-      && !GST_PAD_IS_FLUSHING (self->srcpad))
+  if (gst_npu_mel_caps_get_bands (both, &bands))
+    self->output_refused = FALSE;
+  else if (!GST_PAD_IS_FLUSHING (self->srcpad)
+      && is_refused_anew (&self->output_refused))
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
         ("What follows npumel takes no log-mel frames that it can make: link "
             "npuencoder behind it, and remove caps filters that do not fit "
@@ -164,15 +178,30 @@ negotiate (GstNpuMel * self)
 }
 
 static gboolean
+accepts_input (GstNpuMel * self, const GstCaps * caps)
+{
+  GstCaps *ours = gst_pad_get_pad_template_caps (self->sinkpad);
+  GstAudioInfo info;
+  gboolean accepted = gst_caps_can_intersect (caps, ours)
+      && gst_audio_info_from_caps (&info, caps)
+      && gst_npu_mel_timeline_set_format (&self->timeline, &info);
+
+  gst_caps_unref (ours);
+  return accepted;
+}
+
+static gboolean
 set_input_caps (GstNpuMel * self, const GstCaps * caps)
 {
-  GstAudioInfo info;
-
-  if (!gst_audio_info_from_caps (&info, caps)
-      || !gst_npu_mel_timeline_set_format (&self->timeline, &info)) {
-    GST_WARNING_OBJECT (self, "cannot be converted: %" GST_PTR_FORMAT, caps);
+  if (!accepts_input (self, caps)) {
+    if (is_refused_anew (&self->input_refused))
+      GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
+          ("Only raw audio of 1000 Hz or more and 1 to 63 channels can be "
+              "transcribed: put decodebin in front of npumel, or audioconvert "
+              "and audioresample."), ("got %" GST_PTR_FORMAT, caps));
     return FALSE;
   }
+  self->input_refused = FALSE;
   if (update_latency (self))
     gst_element_post_message (GST_ELEMENT (self),
         gst_message_new_latency (GST_OBJECT (self)));
@@ -210,8 +239,11 @@ prepare_buffer (GstNpuMel * self, GstBuffer * buffer)
   gsize samples = meta ? meta->samples : size / bpf;
 
   if (!meta && size % bpf != 0) {
-    GST_WARNING_OBJECT (self, "%" G_GSIZE_FORMAT " bytes are no whole number "
-        "of samples, the rest is left out", size);
+    if (is_refused_anew (&self->said_uneven))
+      GST_ELEMENT_WARNING (self, STREAM, FORMAT,
+          ("A buffer ends in the middle of a sample, and what follows may be "
+              "noise: put rawaudioparse in front of npumel."),
+          ("%" G_GSIZE_FORMAT " bytes, samples of %d", size, bpf));
     buffer = gst_buffer_make_writable (buffer);
     gst_buffer_set_size (buffer, samples * bpf);
   }
@@ -238,6 +270,23 @@ record_capture (GstNpuMel * self)
         self->idle_since * GST_USECOND, g_get_monotonic_time () * GST_USECOND);
 }
 
+/* The stream has ended. */
+static void
+warn_of_nothing (GstNpuMel * self)
+{
+  guint64 frames;
+
+  GST_OBJECT_LOCK (self);
+  frames = self->timeline.writer.counts.frames;
+  GST_OBJECT_UNLOCK (self);
+  if (frames == 0 && !self->input_refused && !self->segment_refused
+      && !self->output_refused)
+    GST_ELEMENT_WARNING (self, STREAM, DECODE,
+        ("The stream ended before 10 ms of audio had come: there is nothing to "
+            "transcribe. Is the file complete, and the source the right one?"),
+        (NULL));
+}
+
 static GstFlowReturn
 gst_npu_mel_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
 {
@@ -248,7 +297,7 @@ gst_npu_mel_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
     gst_buffer_unref (buffer);
     return GST_FLOW_ERROR;
   }
-  if (!self->timeline.converter) {
+  if (!self->timeline.converter || self->input_refused) {
     gst_buffer_unref (buffer);
     return GST_FLOW_NOT_NEGOTIATED;
   }
@@ -277,6 +326,7 @@ begin_stream (GstNpuMel * self)
   gst_npu_mel_writer_begin_stream (&self->timeline.writer);
   self->timeline.next_time = self->segment.start;
   self->segment_refused = FALSE;
+  self->output_refused = FALSE;
 }
 
 static void
@@ -286,13 +336,11 @@ flush (GstNpuMel * self)
   begin_stream (self);
 }
 
-/* The same sticky event may come again with each buffer: one error for all. */
 static gboolean
 refuse_segment (GstNpuMel * self, const GstSegment * segment)
 {
-  if (self->segment_refused)
+  if (!is_refused_anew (&self->segment_refused))
     return FALSE;
-  self->segment_refused = TRUE;
   if (segment->format != GST_FORMAT_TIME)
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
         ("The audio comes without time: put rawaudioparse or decodebin in "
@@ -386,6 +434,7 @@ take_event (GstPad * pad, GstObject * parent, GstEvent * event)
       break;
     case GST_EVENT_EOS:
       gst_npu_mel_timeline_end (&self->timeline);
+      warn_of_nothing (self);
       break;
     case GST_EVENT_FLUSH_STOP:
       flush (self);
@@ -473,6 +522,10 @@ gst_npu_mel_sink_query (GstPad * pad, GstObject * parent, GstQuery * query)
       gst_caps_unref (caps);
       gst_caps_unref (ours);
       return TRUE;
+    case GST_QUERY_ACCEPT_CAPS:
+      /* what does not fit gets in, to be refused with a message */
+      gst_query_set_accept_caps_result (query, TRUE);
+      return TRUE;
     case GST_QUERY_ALLOCATION:
       gst_query_add_allocation_meta (query, GST_AUDIO_META_API_TYPE, NULL);
       return TRUE;
@@ -487,6 +540,7 @@ static void
 stop (GstNpuMel * self)
 {
   flush (self);
+  self->input_refused = self->said_uneven = FALSE;
   gst_npu_mel_timeline_clear (&self->timeline);
   update_latency (self);
 }

@@ -88,6 +88,45 @@ def gusts(rng, count):
     return (noise * envelope).astype(np.float32)
 
 
+def pulsing(rng, count):
+    """Noise behind a random filter that rises and falls evenly: machines, engines, brushing."""
+    noise = coloured_noise(rng, count, rng.uniform(-1, 2))
+    if rng.random() < 0.7:
+        taps = rng.standard_normal(int(rng.integers(4, 64)))
+        noise = np.convolve(noise, taps, "same").astype(np.float32)
+    pace = 2 ** rng.uniform(-1, 3.3)
+    phase = pace * np.arange(count) / RATE + rng.random() + 0.05 * np.sin(np.arange(count) / RATE * rng.uniform(0.5, 4))
+    envelope = 0.5 + 0.5 * np.sin(2 * np.pi * phase)
+    if rng.random() < 0.3:
+        envelope = (phase % 1 < rng.uniform(0.2, 0.8)).astype(np.float32)
+    return (noise * (rng.uniform(0, 0.3) + envelope ** rng.uniform(0.5, 4))).astype(np.float32)
+
+
+def vowels(rng, count):
+    """A melody sung, or played, through formants that are nobody's words."""
+    out = np.zeros(count, np.float32)
+    root, at = 80 * 2 ** rng.uniform(0, 2), 0
+    formants = [(rng.uniform(250, 900), 80), (rng.uniform(800, 2500), 120), (rng.uniform(2200, 3500), 200)]
+    steady = rng.random() < 0.4
+    while at < count:
+        length = min(count - at, int(RATE * rng.uniform(0.12, 0.9)))
+        if not steady:
+            formants = [(f * 2 ** rng.uniform(-0.4, 0.4), w) for f, w in formants]
+            formants = [(min(max(f, 200), 4000), w) for f, w in formants]
+        base = root * 2 ** (rng.integers(-5, 8) / 12)
+        t = np.arange(length) / RATE
+        bend = base * (t + rng.uniform(0, 0.01) * np.sin(2 * np.pi * rng.uniform(4, 7) * t) / 5)
+        tone = np.zeros(length, np.float32)
+        for k in range(1, int(4500 / base) + 1):
+            gain = sum(np.exp(-((k * base - f) / (2 * w)) ** 2) for f, w in formants) + 0.02
+            tone += (gain / k ** 0.5 * np.sin(2 * np.pi * k * bend)).astype(np.float32)
+        edge = min(length // 2, int(RATE * rng.uniform(0.01, 0.1))) + 1
+        ramp = np.minimum(1, np.minimum(np.arange(length), np.arange(length)[::-1]) / edge)
+        out[at:at + length] = tone * ramp * rng.uniform(0.4, 1)
+        at += length + (int(RATE * rng.uniform(0, 0.4)) if rng.random() < 0.5 else 0)
+    return out
+
+
 def hum(rng, count):
     t = np.arange(count) / RATE
     base = rng.choice([50, 60, 100, 120]) * (1 + 0.01 * rng.standard_normal())
@@ -143,9 +182,9 @@ class Disturbances:
         self.rng, self.clips = rng, clips
         count = self.SECONDS * RATE
         self.noise = [to_level(coloured_noise(rng, count, s)) for s in (0, 0, 0.5, 1, 1, 1.5, 2, 2)]
-        for make in (hum, clicks, gusts):
+        for make in (hum, clicks, gusts, pulsing, pulsing):
             self.noise += [to_level(make(rng, count)) for _ in range(3)]
-        self.music = [to_level(music(rng, count)) for _ in range(24)]
+        self.music = [to_level(make(rng, count)) for make in (music, music, vowels) for _ in range(10)]
         self.babble = [self.make_babble(count) for _ in range(16)]
 
     def make_babble(self, count):
@@ -166,9 +205,10 @@ class Disturbances:
 
     def renew(self):
         """Replaces a piece of music, a babble and a noise."""
-        make = (hum, clicks, gusts)[self.rng.integers(3)]
+        make = (hum, clicks, gusts, pulsing, pulsing)[self.rng.integers(5)]
         self.noise[self.rng.integers(8, len(self.noise))] = to_level(make(self.rng, self.SECONDS * RATE))
-        self.music[self.rng.integers(len(self.music))] = to_level(music(self.rng, self.SECONDS * RATE))
+        make = (music, music, vowels)[self.rng.integers(3)]
+        self.music[self.rng.integers(len(self.music))] = to_level(make(self.rng, self.SECONDS * RATE))
         self.babble[self.rng.integers(len(self.babble))] = self.make_babble(self.SECONDS * RATE)
 
     def cut(self, kind, count):
@@ -262,18 +302,18 @@ class Windows:
 
     def silence(self):
         rng = self.rng
-        count = int(rng.uniform(1, 5 if rng.random() < 0.8 else 10) * RATE)
+        count = int(rng.uniform(1, 5 if rng.random() < 0.7 else 10) * RATE)
         kind = rng.random()
         level = 10 ** (rng.uniform(-50, -8) / 20)
         if kind < 0.1:
             audio = np.zeros(count, np.float32)
             if rng.random() < 0.5:
                 audio += rng.integers(-1, 2, count) / 32768
-        elif kind < 0.3:
+        elif kind < 0.35:
             audio = self.disturbances.cut("noise", count) * level
             if rng.random() < 0.4:
                 audio = audio + self.disturbances.cut("noise", count) * level * rng.uniform(0.1, 1)
-        elif kind < 0.45:
+        elif kind < 0.5:
             audio = self.disturbances.cut("music", count) * level
         elif kind < 0.8:
             audio = self.disturbances.cut("babble", count) * level
@@ -290,12 +330,12 @@ class Windows:
             audio = audio + self.disturbances.cut("noise", count) * 10 ** (rng.uniform(-80, -45) / 20)
         return np.clip(audio, -1, 1).astype(np.float32), None
 
-    def layout(self, simple):
-        """A stream: samples and segments of (words, times in seconds)."""
+    def layout(self, simple, dense):
+        """A stream: samples and segments of (words, times in seconds); a dense one hardly has pauses."""
         rng = self.rng
         voice, talk = self.clips.talks[rng.integers(len(self.clips.talks))]
         chosen = list(rng.permutation(len(talk)))
-        count = 1 if simple else int(rng.choice([1, 2, 2, 3, 3, 4, 5, 6]))
+        count = int(rng.integers(6, 14)) if dense else 1 if simple else int(rng.choice([1, 2, 2, 3, 3, 4, 5, 6]))
         while count > len(chosen):
             same = self.clips.by_voice[voice]
             more = same[rng.integers(len(same))] if rng.random() < 0.8 else self.clips.talks[rng.integers(len(self.clips.talks))][1]
@@ -317,9 +357,9 @@ class Windows:
                 segments[-1] = (before_words + words, np.concatenate([before_times, times]))
             else:
                 segments.append((list(words), times))
-            joined = rng.random() < 0.15
+            joined = rng.random() < (0.94 if dense else 0.15)
             draw = rng.random()
-            pause = (0.08, 0.3) if joined else (0.45, 0.8) if draw < 0.78 else (0.8, 2.5) if draw < 0.92 else (2.5, 9)
+            pause = (0.0, 0.3) if joined else (0.45, 0.8) if draw < 0.78 else (0.8, 2.5) if draw < 0.92 else (2.5, 9)
             at = times[-1][1] + rng.uniform(*pause)
         total = segments[-1][1][-1][1] + 3.0
         stream = np.zeros(int(total * RATE) + RATE, np.float32)
@@ -330,10 +370,14 @@ class Windows:
 
     def speech(self, simple):
         rng = self.rng
-        stream, segments = self.layout(simple)
+        dense = not simple and rng.random() < 0.25
+        stream, segments = self.layout(simple, dense)
         start, last = 0.0, segments[-1][1][-1][1]
         draw = 1.0 if simple else rng.random()
-        if draw < 0.12:                         # begins anywhere in the first segment
+        if dense and draw < 0.8:                # begins behind a word, or in one
+            word = self.a_word(segments)
+            start = max(0, word[1] + rng.uniform(-0.05, 0.1) if draw < 0.5 else rng.uniform(*word))
+        elif draw < 0.12:                       # begins anywhere in the first segment
             start = rng.uniform(0, segments[0][1][-1][1])
         elif draw < 0.24:                       # begins about where a segment ended
             start = max(0, segments[0][1][-1][1] + rng.uniform(-0.12, 0.2))
@@ -343,7 +387,9 @@ class Windows:
             start = 0.0
         draw = rng.random()
         shortest = 1.0
-        if draw < (0.8 if simple else 0.55):
+        if dense:
+            end = start + (10.0 if draw < 0.5 else rng.uniform(1, 10))
+        elif draw < (0.8 if simple else 0.55):
             end = last + rng.uniform(0.05, 0.5)
         elif draw < 0.65:
             end = last + rng.uniform(0.1, 2.5)
@@ -365,6 +411,10 @@ class Windows:
         if before is not None:
             before, audio = audio[:200], audio[200:]
         return audio, before, heard, phones
+
+    def a_word(self, segments):
+        times = segments[self.rng.integers(len(segments))][1]
+        return times[self.rng.integers(len(times))]
 
     def inside_a_word(self, segments, start):
         times = [t for _, times in segments for t in times if start + 0.2 < t[1] < start + 10]

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """npu-transcribe as a command: its output, its files, its messages."""
+import http.server
 import os
 import pathlib
 import pty
@@ -8,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import wave
 
 import media
@@ -170,6 +173,51 @@ def a_video_without_sound_is_refused_clearly(folder):
          'vp8enc', '!', 'matroskamux', '!', 'filesink', f'location={film}'])
     refused(film, 'no audio')
     equal([p.name for p in folder.iterdir()], ['silent.mkv'])
+
+
+class BrokenServer(http.server.BaseHTTPRequestHandler):
+    """Gives a recording, promises a minute more, and hangs up."""
+    protocol_version = 'HTTP/1.1'
+
+    def do_GET(self):
+        sound = bytearray(sample.read_bytes())
+        sound[40:44] = (1 << 24).to_bytes(4, 'little')
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(sound) + 60 * 32000))
+        self.end_headers()
+        self.wfile.write(sound)
+        self.wfile.flush()
+        time.sleep(2)
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+@case
+@in_folder
+def what_came_before_the_source_failed_is_transcribed(folder):
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), BrokenServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        result = tool(f'http://127.0.0.1:{server.server_port}/talk.wav', check=False,
+                      cwd=folder, timeout=60)
+        server.shutdown()
+    equal(result.returncode, 1, 'status')
+    check_segments(result.stdout)
+    contains(result.stderr, 'talk.wav', 'message')
+
+
+@case
+@in_folder
+def a_recording_that_is_cut_is_transcribed_with_a_warning(folder):
+    run(['gst-launch-1.0', '-q', 'filesrc', f'location={sample}', '!', 'wavparse', '!',
+         'audioconvert', '!', 'flacenc', '!', 'matroskamux', '!', 'filesink',
+         f'location={folder}/whole.mkv'])
+    whole = (folder / 'whole.mkv').read_bytes()
+    (folder / 'cut.mkv').write_bytes(whole[:len(whole) // 2])
+    result = tool('--no-srt', folder / 'cut.mkv')
+    contains(result.stderr, 'is the file complete?', 'message')
+    equal(bool(media.segments(result.stdout)), True, 'words')
 
 
 def refused(*arguments, status=1, timeout=30, **options):
