@@ -80,6 +80,22 @@ def make_item(synthesiser, rng, which, long=False):
     return np.round(out).astype(np.int16), {"voice": f"{voice[0]}:{voice[1]}", "text": text, "segments": segments}
 
 
+def make_breathless(synthesiser, rng, which):
+    """(samples int16, description) of 40 to 80 words said without a pause."""
+    voice, wanted, words = pick_voice(rng, which), rng.randint(40, 80), []
+    while len(words) < wanted:
+        words += language.utterance(rng)[1]
+    said = synthesiser.say(voice, " ".join(words))
+    if said is None or len(said[1]) != len(words):
+        return make_breathless(synthesiser, rng, which)
+    audio, times = said[0].astype(np.float64), said[1] / RATE
+    audio *= 32767 * 10 ** (voices.between(rng, -15, -1) / 20) / max(1e-9, float(np.abs(audio).max()))
+    spoken = [{"word": w, "start": round(float(s), 3), "end": round(float(e), 3)} for w, (s, e) in zip(words, times)]
+    return np.round(audio).astype(np.int16), {
+        "voice": f"{voice[0]}:{voice[1]}", "text": " ".join(words),
+        "segments": [{"start": spoken[0]["start"], "end": spoken[-1]["end"], "kind": "breathless", "words": spoken}]}
+
+
 def cut_item(rng, audio, item):
     """The item until somewhere in one of its words, not in the first one."""
     words = [word for segment in item["segments"] for word in segment["words"]]
@@ -113,6 +129,32 @@ def speech(synthesiser, rng, count):
     return out
 
 
+def swelling(noise, count):
+    """Filtered noise that rises and falls up to six times a second; not the code that the training has."""
+    time = np.arange(count) / RATE
+    sound = noise.standard_normal(count) * (1 + np.sin(2 * np.pi * noise.uniform(1, 6) * time)) ** 2
+    if noise.random() < 0.7:
+        taps = int(noise.integers(8, 48))
+        sound = np.convolve(sound, noise.standard_normal(taps) * np.hanning(taps + 2)[1:-1], "same")
+    return sound
+
+
+def humming(noise, count):
+    """A melody of harmonics between two formants; not the code that the training has."""
+    out = np.zeros(count)
+    note = int(noise.uniform(0.35, 0.9) * RATE)
+    for at in range(0, count, note):
+        size = min(note, count - at)
+        time = np.arange(size) / RATE
+        pitch = 150 * 2 ** (noise.integers(0, 12) / 12)
+        phase = 2 * np.pi * np.cumsum(pitch * (1 + 0.02 * np.sin(2 * np.pi * 5 * time))) / RATE
+        formants = noise.uniform(300, 900), noise.uniform(900, 2500)
+        for k in range(1, 25):
+            gain = sum(np.exp(-((k * pitch - formant) / 150) ** 2) for formant in formants)
+            out[at:at + size] += np.sin(k * phase) * gain * np.sin(np.pi * np.arange(size) / size)
+    return out
+
+
 def make_nobody(synthesiser, rng, number):
     """(samples int16, description) of a file without speech that could be understood."""
     noise = np.random.default_rng(rng.randrange(1 << 30))
@@ -123,7 +165,9 @@ def make_nobody(synthesiser, rng, number):
         ("noise", lambda: windows.coloured_noise(noise, count, rng.randint(0, 2))),
         ("hum", lambda: windows.hum(noise, count)),
         ("clicks", lambda: windows.clicks(noise, count)),
-    ][number % 5]
+        ("swelling", lambda: swelling(noise, count)),
+        ("humming", lambda: humming(noise, count)),
+    ][number % 7]
     audio = make()
     audio = audio * (32767 * 10 ** (voices.between(rng, -40, -3) / 20) / max(1e-9, float(np.abs(audio).max())))
     return np.round(audio).astype(np.int16), {"voice": name, "text": "", "segments": []}
@@ -146,6 +190,7 @@ def main():
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--long", action="store_true", help="15 to 60 s a file")
+    parser.add_argument("--breathless", action="store_true", help="40 to 80 words without a pause")
     parser.add_argument("--cut", action="store_true", help="files end in a word")
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
@@ -157,6 +202,8 @@ def main():
             audio, item = make_nobody(synthesiser, rng, number)
         elif args.voices == "foreign":
             audio, item = make_foreign(synthesiser, rng)
+        elif args.breathless:
+            audio, item = make_breathless(synthesiser, rng, args.voices)
         else:
             audio, item = make_item(synthesiser, rng, args.voices, args.long)
             while args.cut and " " not in item["text"]:
