@@ -5,7 +5,8 @@ A shard is two files: NAME.i16, the samples of all its clips end to end, and
 NAME.json, one row a clip: talk (clips of one talk share a voice), kind, voice,
 offset, samples, words, word times in samples. The trainer picks new shards up
 while this program goes on. Kind "foreign" is speech that must not be
-transcribed: other languages and English outside the vocabulary.
+transcribed: other languages and English outside the vocabulary. Kind
+"breathless" is 12 to 30 words said without a pause, a talk of its own.
 """
 import argparse
 import json
@@ -19,6 +20,7 @@ import language
 import voices
 
 CLIPS = 1500
+LONGEST = {"breathless": 20}      # seconds; other kinds 12
 MARGIN = int(0.05 * voices.RATE)
 
 OUTSIDE = """although besides certainly delicious elephant furniture government hospital imagine journey knowledge
@@ -43,7 +45,7 @@ def foreign(rng):
     return ("espeak", tongue, voices.between(rng, 0.8, 1.4), voices.between(rng, 20, 80), 50, 1.0), " ".join(words)
 
 
-def clip(synthesiser, voice, text):
+def clip(synthesiser, voice, text, kind=""):
     """Samples around the speech and word times, or None."""
     said = synthesiser.say(voice, text)
     if said is None:
@@ -51,14 +53,24 @@ def clip(synthesiser, voice, text):
     audio, times = said
     first = max(0, int(times[0, 0]) - MARGIN)
     last = min(len(audio), int(times[-1, 1]) + MARGIN)
-    if last - first > 12 * voices.RATE or np.abs(audio).max() < 300:
+    if last - first > LONGEST.get(kind, 12) * voices.RATE or np.abs(audio).max() < 300:
         return None
     return audio[first:last], times - first
 
 
-def talk(synthesiser, rng):
+def breathless(synthesiser, rng):
+    voice, wanted, words = voices.training_voice(rng), rng.randint(12, 30), []
+    while len(words) < wanted:
+        words += language.utterance(rng)[1]
+    said = clip(synthesiser, voice, " ".join(words), "breathless")
+    return [("breathless", voice, words, *said)] if said and len(said[1]) == len(words) else []
+
+
+def talk(synthesiser, rng, long):
     """Rows (kind, voice, words, audio, times) of one speaker."""
     rows = []
+    if rng.random() < long:
+        return breathless(synthesiser, rng)
     if rng.random() < 0.06:
         voice, text = foreign(rng)
         said = clip(synthesiser, voice, text)
@@ -92,6 +104,7 @@ def main():
     parser.add_argument("--out", required=True)
     parser.add_argument("--clips", type=int, default=300000, help="stop when the folder holds so many")
     parser.add_argument("--idle", type=float, default=0.0, help="fraction of the time to rest")
+    parser.add_argument("--breathless", type=float, default=0.03, help="part of the talks that have no pause")
     parser.add_argument("--seed", type=int, default=None)
     args = parser.parse_args()
     os.makedirs(args.out, exist_ok=True)
@@ -102,7 +115,7 @@ def main():
     while len([f for f in os.listdir(args.out) if f.endswith(".json")]) * CLIPS < args.clips:
         begin, talks, count = time.time(), [], 0
         while count < CLIPS:
-            rows = talk(synthesiser, rng)
+            rows = talk(synthesiser, rng, args.breathless)
             talks.append(rows)
             count += len(rows)
             if args.idle and len(talks) % 20 == 0:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fresh speech of held-out voices as WAV files with a reference.
 
-  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S [--long|--cut]
+  make_test_set.py --out DIR --voices held-out-espeak|held-out-human|held-out|training|nobody|foreign --count N --seed S [--long|--breathless|--cut]
 
-`nobody` is music, babble, noise, hum and clicks in turn, `foreign` speech of
-held-out voices outside the vocabulary: both without segments. Otherwise each file (16 kHz, one channel, shorter than 9.5 s) is one speaker saying one to
-three utterances with pauses of 0.6 s or more between them. DIR/reference.json
-is a list of {"file", "voice", "kind", "text", "segments": [{"start", "end",
-"words": [{"word", "start", "end"}]}]}, times in seconds. With --long a file
-lasts 15 to 60 s: one speaker with many utterances, a third of them run into the
-next without a pause, a few pauses of some seconds. With --cut a file ends in the
-middle of a word, which is its "cut" and no part of its text. Needs espeak-ng and
-flite with their headers, a C compiler and numpy; the same seed gives the same
-files. The voices are listed in voices.py.
+`nobody` is music, babble, noise, hum, clicks, noise that swells and melodies on
+vowels in turn, `foreign` speech of held-out voices outside the vocabulary: both
+without segments. Otherwise each file (16 kHz, one channel, shorter than 9.5 s)
+is one speaker saying one to three utterances with pauses of 0.6 s or more
+between them. DIR/reference.json is a list of {"file", "voice", "kind", "text",
+"segments": [{"start", "end", "words": [{"word", "start", "end"}]}]}, times in
+seconds. With --long a file lasts 15 to 60 s: one speaker with many utterances, a
+third of them run into the next without a pause, a few pauses of some seconds.
+With --breathless it is 40 to 80 words without any. With --cut a file ends in
+the middle of a word, which is its "cut" and no part of its text. Needs espeak-ng
+and flite with their headers, a C compiler and numpy; the same seed gives the
+same files. The voices are listed in voices.py.
 """
 import argparse
 import json

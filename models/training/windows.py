@@ -38,7 +38,7 @@ class Clips:
 
     def __init__(self, folder, newest=None):
         self.folder, self.newest = folder, newest
-        self.known, self.talks, self.foreign, self.count = set(), [], [], 0
+        self.known, self.talks, self.foreign, self.breathless, self.count = set(), [], [], [], 0
         self.by_voice = {}
         self.refresh()
 
@@ -54,6 +54,8 @@ class Clips:
                 clip = (words, np.asarray(times), samples, offset, length)
                 if kind == "foreign":
                     self.foreign.append(clip)
+                elif kind == "breathless":
+                    self.breathless.append((voice, [clip]))
                 else:
                     talks.setdefault((voice, number), []).append(clip)
             for (voice, _), talk in talks.items():
@@ -333,20 +335,30 @@ class Windows:
     def layout(self, simple, dense):
         """A stream: samples and segments of (words, times in seconds); a dense one hardly has pauses."""
         rng = self.rng
-        voice, talk = self.clips.talks[rng.integers(len(self.clips.talks))]
+        talks = self.clips.talks
+        if dense and self.clips.breathless and rng.random() < 0.6:
+            talks = self.clips.breathless
+            if rng.random() < 0.8:
+                return self.place(talks[rng.integers(len(talks))][1], [0], rng.uniform(0, 0.5), True)
+        voice, talk = talks[rng.integers(len(talks))]
         chosen = list(rng.permutation(len(talk)))
         count = int(rng.integers(6, 14)) if dense else 1 if simple else int(rng.choice([1, 2, 2, 3, 3, 4, 5, 6]))
         while count > len(chosen):
-            same = self.clips.by_voice[voice]
+            same = self.clips.by_voice.get(voice, [talk])
             more = same[rng.integers(len(same))] if rng.random() < 0.8 else self.clips.talks[rng.integers(len(self.clips.talks))][1]
             talk = talk + more
             chosen = list(rng.permutation(len(talk)))
         draw = rng.random()
         at = rng.uniform(0, 0.5) if simple or draw < 0.78 else rng.uniform(0, 2.5) if draw < 0.92 else rng.uniform(2.5, 8)
+        return self.place(talk, chosen[:count], at, dense)
+
+    def place(self, talk, chosen, at, dense):
+        """The clips of a talk one behind the other, the first word at that time."""
+        rng = self.rng
         pieces, segments = [], []
         joined = False
         level = 1.0
-        for number in chosen[:count]:
+        for number in chosen:
             words, times, *_ = talk[number]
             sound = samples_of(talk[number])
             level = level if rng.random() < 0.7 else rng.uniform(0.5, 2)
@@ -375,7 +387,7 @@ class Windows:
         start, last = 0.0, segments[-1][1][-1][1]
         draw = 1.0 if simple else rng.random()
         if dense and draw < 0.8:                # begins behind a word, or in one
-            word = self.a_word(segments)
+            word = self.a_word(segments, max(last - 8, last / 2))
             start = max(0, word[1] + rng.uniform(-0.05, 0.1) if draw < 0.5 else rng.uniform(*word))
         elif draw < 0.12:                       # begins anywhere in the first segment
             start = rng.uniform(0, segments[0][1][-1][1])
@@ -412,9 +424,9 @@ class Windows:
             before, audio = audio[:200], audio[200:]
         return audio, before, heard, phones
 
-    def a_word(self, segments):
-        times = segments[self.rng.integers(len(segments))][1]
-        return times[self.rng.integers(len(times))]
+    def a_word(self, segments, latest):
+        times = [t for _, times in segments for t in times if t[0] < latest]
+        return times[self.rng.integers(len(times))] if times else segments[0][1][0]
 
     def inside_a_word(self, segments, start):
         times = [t for _, times in segments for t in times if start + 0.2 < t[1] < start + 10]
