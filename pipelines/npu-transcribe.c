@@ -235,12 +235,13 @@ open_subtitles (App * app)
   g_autoptr (GError) error = NULL;
   g_autofree char *path = NULL;
   const char *name = input_name (o);
-  gboolean local = TRUE, opened;
+  gboolean local = TRUE;
 
   if (o->no_srt || (o->mic && !o->srt))
     return TRUE;
   if (o->srt) {
-    opened = npu_transcript_open_srt (app->transcript, o->srt, &error);
+    if (!npu_transcript_open_srt (app->transcript, o->srt, &error))
+      return fail (app, "%s; --no-srt goes without subtitles", error->message);
   } else {
     if (!g_file_test (name, G_FILE_TEST_EXISTS)) {
       g_autoptr (GstUri) uri = gst_uri_from_string (app->uri);
@@ -254,11 +255,12 @@ open_subtitles (App * app)
       }
       name = path;
     }
-    opened = npu_transcript_open_srt_beside (app->transcript, name, local,
-        &error);
+    if (!npu_transcript_open_srt_beside (app->transcript, name, local, &error))
+      npu_transcript_message (app->transcript, "npu-transcribe: warning: %s; "
+          "going on without subtitles, --srt FILE writes them elsewhere",
+          error->message);
   }
-  return opened ? TRUE
-      : fail (app, "%s; --no-srt goes without subtitles", error->message);
+  return TRUE;
 }
 
 /* --- the pipeline ----------------------------------------------------- */

@@ -123,7 +123,7 @@ def no_srt_writes_nothing(folder):
 
 @case
 @in_folder
-def subtitles_go_to_the_current_folder_where_beside_cannot_be_written(folder):
+def subtitles_go_to_the_current_folder_where_beside_cannot_be_written_or_nowhere(folder):
     locked, here = folder / 'locked', folder / 'here'
     locked.mkdir()
     here.mkdir()
@@ -142,10 +142,13 @@ def subtitles_go_to_the_current_folder_where_beside_cannot_be_written(folder):
         raise Skip('runs as root, and setpriv is missing')
     environment = dict(os.environ, HOME=str(here), GST_REGISTRY=str(here / 'registry'))
     result = run([*command, transcribe, recording], cwd=here, env=environment)
+    nowhere = run([*command, transcribe, recording], cwd=locked, env=environment)
     locked.chmod(0o755)
     contains(result.stderr, 'Subtitles: speech.srt')
     srt_cues(here / 'speech.srt')
     equal([p.name for p in locked.iterdir()], ['speech.wav'])
+    contains(nowhere.stderr, 'going on without subtitles')
+    check_segments(nowhere.stdout)
 
 
 @case
