@@ -371,7 +371,9 @@ reset (GstNpuEncoder * self)
   self->first_arrival = 0;
   self->stats_posted = self->load_started = g_get_monotonic_time ();
   self->last_finished = 0;
-  self->live = self->said_starved = FALSE;
+  self->live = self->said_starved = self->said_full = FALSE;
+  self->last_formed = 0;
+  self->skipped_end = 0;
   gst_npu_encoder_plan_overload (self);
   self->loaded = FALSE;
   self->ask_driven = TRUE;

@@ -85,11 +85,13 @@ typedef struct
   GstBuffer *states;            /* where they are written */
 } GstNpuEncoderSlot;
 
-/* When all frames before @end had been heard, or had come. */
+/* When all frames before @end had been heard, and had come; monotonic time,
+ * microseconds. */
 typedef struct
 {
   guint64 end;
-  gint64 time;                  /* monotonic, microseconds */
+  gint64 heard;
+  gint64 came;
 } GstNpuEncoderArrival;
 
 #define GST_NPU_ENCODER_NO_CLOCK G_MININT64
@@ -108,16 +110,18 @@ typedef struct
 {
   guint64 frame;                /* number of the first frame behind it */
   gboolean boundary;            /* no window covers frames of both sides */
+  gint64 time;                  /* when it came; monotonic, microseconds */
   GstEvent *left_out;           /* GAP for what overload left out before it, or
                                  * NULL */
   GstEvent *event;              /* forwarded; may be NULL */
 } GstNpuEncoderItem;
 
-/* From frame number @frame on, time counts from @pts. */
+/* From frame number @frame on, time counts from @pts of @segment. */
 typedef struct
 {
   guint64 frame;
   GstClockTime pts;
+  GstSegment segment;
 } GstNpuEncoderBase;
 
 typedef struct
@@ -201,6 +205,10 @@ struct _GstNpuEncoder
   gint64 load_started;
 
   NpuOverload overload;
+  gint64 last_formed;           /* a window was; monotonic time, or 0 */
+  GstClockTime last_end;        /* of that window */
+  guint64 skipped_end;          /* boundary before which all was left out last */
+  gboolean said_full;
   gboolean live;                /* upstream is */
   gboolean may_drop;
   gboolean starved;             /* downstream holds all states */
@@ -248,7 +256,11 @@ gboolean gst_npu_encoder_answer_caps (GstNpuEncoder * self, GstPad * pad,
 /* Called with the lock held. */
 void gst_npu_encoder_item_free (gpointer item);
 void gst_npu_encoder_trim (GstNpuEncoder * self);
+const GstNpuEncoderBase *gst_npu_encoder_base_of (GstNpuEncoder * self,
+    guint64 frame);
 GstClockTime gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame);
+/* When the frame before @end ends, which may be before @end begins. */
+GstClockTime gst_npu_encoder_end_time (GstNpuEncoder * self, guint64 end);
 
 /* Buffers of states that there may be, at the least what slots need. */
 guint gst_npu_encoder_max_states (const GstNpuEncoder * self);
@@ -279,19 +291,23 @@ void gst_npu_encoder_run_ended (gpointer encoder);
 void gst_npu_encoder_ask_live (GstNpuEncoder * self);
 void gst_npu_encoder_post_messages (GstNpuEncoder * self);
 /* With the lock: plan for the settings and liveness; look whether the window
- * that is due needs a step; leave windows out, so that at most a hop waits
- * behind the next one (returns whether that did anything). */
+ * that is due, of frames before @newest, needs a step; leave windows out, until
+ * the next one has been due for at most a hop (returns whether that did
+ * anything); say that downstream holds all states, or takes nothing. */
 void gst_npu_encoder_plan_overload (GstNpuEncoder * self);
-void gst_npu_encoder_check_overload (GstNpuEncoder * self);
+void gst_npu_encoder_check_overload (GstNpuEncoder * self, guint64 newest);
 gboolean gst_npu_encoder_drop_windows (GstNpuEncoder * self);
-GstMessage *gst_npu_encoder_starved_message (GstNpuEncoder * self);
+void gst_npu_encoder_say_starved (GstNpuEncoder * self);
+void gst_npu_encoder_say_full (GstNpuEncoder * self);
 const gchar *gst_npu_encoder_overload_name (GstNpuEncoder * self);
 
 /* Figures. Without the lock: look at the clock. With it: frames have come; when
- * those before @frame had been heard; the window in @slot has ended well. */
+ * those before @frame had, now where that is not known; the window in @slot has
+ * ended well. */
 void gst_npu_encoder_read_clock (GstNpuEncoder * self);
 void gst_npu_encoder_note_arrival (GstNpuEncoder * self);
-gint64 gst_npu_encoder_heard (GstNpuEncoder * self, guint64 frame);
+GstNpuEncoderArrival gst_npu_encoder_arrival (GstNpuEncoder * self,
+    guint64 frame);
 void gst_npu_encoder_count_window (GstNpuEncoder * self,
     const GstNpuEncoderSlot * slot);
 /* Without it. */

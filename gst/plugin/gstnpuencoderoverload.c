@@ -90,18 +90,21 @@ gst_npu_encoder_ask_live (GstNpuEncoder * self)
 /* ----------------------------------------------------------- messages */
 
 /* The lock is held: what a message says is put together for later, since
- * posting calls the application. Quality is the share of the work that would
- * be done without overload: of a window's length, of the windows, and of those
- * that were @left_out before one is encoded. */
+ * posting calls the application. It is about @frames frames from @first on that
+ * are lost, none where only the step changes. Quality is the share of the work
+ * that would be done without overload: of a window's length, of the windows, and
+ * of those that were @left_out before one is encoded. */
 static void
 announce (GstNpuEncoder * self, guint64 first, guint64 frames,
     guint32 left_out)
 {
   const NpuOverloadStep *step = npu_overload_step (&self->overload);
+  const GstNpuEncoderBase *base = gst_npu_encoder_base_of (self, first);
+  const GstSegment *segment = base ? &base->segment : &self->segment;
   GstClockTime time = gst_npu_encoder_frame_time (self, first);
   GstMessage *message = gst_message_new_qos (GST_OBJECT (self), self->live,
-      gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME, time),
-      gst_segment_to_stream_time (&self->segment, GST_FORMAT_TIME, time),
+      gst_segment_to_running_time (segment, GST_FORMAT_TIME, time),
+      gst_segment_to_stream_time (segment, GST_FORMAT_TIME, time),
       time, frames * GST_NPU_FRAME_DURATION);
   gdouble share = (gdouble) step->window / self->window_frames
       * self->hop_frames / step->hop / (1 + left_out);
@@ -119,19 +122,45 @@ announce (GstNpuEncoder * self, guint64 first, guint64 frames,
   g_queue_push_tail (&self->messages, message);
 }
 
-GstMessage *
-gst_npu_encoder_starved_message (GstNpuEncoder * self)
+/* Says @text once, until the next start. */
+static void
+warn_once (GstNpuEncoder * self, gboolean * said, const gchar * text)
 {
-  GError *error = g_error_new (GST_RESOURCE_ERROR,
-      GST_RESOURCE_ERROR_NO_SPACE_LEFT, "Elements behind the encoder hold all "
-      "%u buffers of states; %s. Let them go of some, or raise max-states.",
+  GError *error;
+
+  if (*said)
+    return;
+  *said = TRUE;
+  GST_WARNING_OBJECT (self, "%s", text);
+  error = g_error_new_literal (GST_RESOURCE_ERROR,
+      GST_RESOURCE_ERROR_NO_SPACE_LEFT, text);
+  g_queue_push_tail (&self->messages,
+      gst_message_new_warning (GST_OBJECT (self), error, NULL));
+  g_error_free (error);
+}
+
+void
+gst_npu_encoder_say_starved (GstNpuEncoder * self)
+{
+  gchar *text;
+
+  if (self->said_starved)
+    return;
+  text = g_strdup_printf ("Elements behind the encoder hold all %u "
+      "buffers of states; %s. Let them go of some, or raise max-states.",
       gst_npu_encoder_max_states (self), self->may_drop ?
       "windows are left out" : "it waits for one");
-  GstMessage *message =
-      gst_message_new_warning (GST_OBJECT (self), error, NULL);
 
-  g_error_free (error);
-  return message;
+  warn_once (self, &self->said_starved, text);
+  g_free (text);
+}
+
+void
+gst_npu_encoder_say_full (GstNpuEncoder * self)
+{
+  warn_once (self, &self->said_full, "Elements behind the encoder have taken "
+      "nothing for so long that the live source has to wait. Put a leaky queue "
+      "between them, or have them take states in time.");
 }
 
 void
@@ -149,121 +178,122 @@ gst_npu_encoder_post_messages (GstNpuEncoder * self)
   }
 }
 
-/* -------------------------------------------------------------- steps */
-
-/* What waits behind the next window. The stream's pieces, between boundaries,
- * have windows of their own: the rest of one that has ended is work for whole
- * hops, however short it is. */
-typedef struct
-{
-  guint64 frames;               /* that wait, rounded up so */
-  guint64 end;                  /* of the piece that the next window is of */
-  guint64 keep;                 /* where the first piece begins behind which at
-                                 * most a hop waits; 0: the next window's */
-} Backlog;
+/* -------------------------------------------------------- leaving out */
 
 static guint64
-whole_hops (GstNpuEncoder * self, guint64 frames)
+frames_since (gint64 time)
 {
-  guint32 hop = self->windows.hop;
+  gint64 now = g_get_monotonic_time ();
 
-  return (frames + hop - 1) / hop * hop;
+  return now > time ?
+      (now - time) * GST_USECOND / GST_NPU_FRAME_DURATION : 0;
 }
 
-static Backlog
-measure_backlog (GstNpuEncoder * self)
+/* The first boundary behind @frame, or NULL. Between boundaries lie the pieces
+ * of the stream, whose windows have nothing in common. */
+static GstNpuEncoderItem *
+next_boundary (GstNpuEncoder * self, guint64 frame)
 {
-  guint64 needed = npu_windows_first_needed (&self->windows);
-  Backlog backlog = {.end = npu_ring_newest (self->ring) };
-  gboolean ended = FALSE;
-  guint64 rest;
-
-  for (GList * link = self->items.tail; link; link = link->prev) {
-    const GstNpuEncoderItem *item = link->data;
-    guint64 piece = backlog.end - item->frame;
-
-    if (item->frame <= needed)
-      break;
-    if (!item->boundary)
-      continue;
-    backlog.frames += ended ? whole_hops (self, piece) : piece;
-    if (backlog.frames > self->windows.hop && backlog.keep == 0)
-      backlog.keep = item->frame;
-    backlog.end = item->frame;
-    ended = TRUE;
-  }
-  rest = npu_windows_waiting (&self->windows, backlog.end);
-  backlog.frames += ended ? whole_hops (self, rest) : rest;
-  return backlog;
-}
-
-/* All windows of the pieces before @keep. */
-static guint32
-leave_out_pieces (GstNpuEncoder * self, guint64 keep, guint64 * lost)
-{
-  guint32 windows = 0;
-
-  *lost = 0;
   for (GList * link = self->items.head; link; link = link->next) {
     GstNpuEncoderItem *item = link->data;
-    guint64 first = npu_windows_first_needed (&self->windows), frames;
 
-    if (item->frame > keep)
-      break;
-    if (!item->boundary || item->frame <= first)
-      continue;
-    windows += npu_windows_skip (&self->windows, item->frame, &frames);
-    if (frames > 0 && !item->left_out)
-      item->left_out = gst_event_new_gap (gst_npu_encoder_frame_time (self,
-              item->frame - frames), frames * GST_NPU_FRAME_DURATION);
-    *lost += frames;
+    if (item->boundary && item->frame > frame)
+      return item;
   }
-  return windows;
+  return NULL;
 }
 
-static gboolean
-leave_out (GstNpuEncoder * self, const Backlog * backlog)
+/* All windows before @boundary. */
+static guint32
+leave_out_piece (GstNpuEncoder * self, GstNpuEncoderItem * boundary,
+    guint64 * lost)
 {
-  guint64 first = npu_windows_first_needed (&self->windows), lost;
-  guint32 windows = backlog->keep > 0 ?
-      leave_out_pieces (self, backlog->keep, &lost) :
-      npu_windows_drop (&self->windows, backlog->end, &lost);
+  guint64 first = npu_windows_first_needed (&self->windows);
+  guint32 windows = npu_windows_skip (&self->windows, boundary->frame, lost);
 
-  if (windows == 0)
-    return FALSE;
-  GST_DEBUG_OBJECT (self, "leaving out %u windows, %" G_GUINT64_FORMAT
-      " frames are in none", windows, lost);
-  self->counters.skipped += windows;
-  self->counters.lost_frames += lost;
-  self->discont = TRUE;
-  announce (self, first, lost, windows);
-  gst_npu_encoder_trim (self);
-  return TRUE;
+  /* what a decoder has not finished with is not lost, but nobody's either */
+  if (!self->windows.driven)
+    first = boundary->frame - *lost;
+  self->skipped_end = boundary->frame;
+  if (boundary->frame > first && !boundary->left_out)
+    boundary->left_out = gst_event_new_gap (gst_npu_encoder_frame_time (self,
+            first), (boundary->frame - first) * GST_NPU_FRAME_DURATION);
+  return windows;
 }
 
 gboolean
 gst_npu_encoder_drop_windows (GstNpuEncoder * self)
 {
-  Backlog backlog = measure_backlog (self);
+  guint64 first = npu_windows_first_needed (&self->windows), needed = first;
+  guint64 lost, all_lost = 0;
+  GstNpuEncoderItem *boundary;
+  guint32 windows = 0;
 
-  return leave_out (self, &backlog);
+  while ((boundary = next_boundary (self, needed))
+      && frames_since (boundary->time) > self->windows.hop) {
+    windows += leave_out_piece (self, boundary, &lost);
+    all_lost += lost;
+    needed = boundary->frame;
+  }
+  windows += npu_windows_drop (&self->windows, boundary ? boundary->frame :
+      npu_ring_newest (self->ring), &lost);
+  all_lost += lost;
+  needed = npu_windows_first_needed (&self->windows);
+  if (windows == 0 && needed == first)
+    return FALSE;
+
+  GST_DEBUG_OBJECT (self, "leaving out %u windows, %" G_GUINT64_FORMAT
+      " frames are in none", windows, all_lost);
+  self->counters.skipped += windows;
+  self->counters.lost_frames += all_lost;
+  self->discont = TRUE;
+  if (windows > 0)
+    announce (self, all_lost > 0 ? needed - all_lost : first, all_lost,
+        windows);
+  gst_npu_encoder_trim (self);
+  g_cond_signal (&self->work);
+  return TRUE;
+}
+
+/* -------------------------------------------------------------- steps */
+
+/* The window that is due, of frames before @newest. */
+static NpuOverloadWindow
+describe_window (GstNpuEncoder * self, guint64 newest)
+{
+  guint64 behind = npu_windows_waiting (&self->windows, newest);
+  guint64 end = newest - behind;
+  const GstNpuEncoderItem *boundary = next_boundary (self, newest - 1);
+  gint64 due = behind == 0 && boundary && boundary->frame == newest ?
+      boundary->time : gst_npu_encoder_arrival (self, end).came;
+  NpuOverloadWindow window = {
+    .waited = frames_since (due),
+    .first = self->last_formed == 0,
+  };
+
+  if (!window.first) {
+    GstClockTimeDiff heard = GST_CLOCK_DIFF (self->last_end,
+        gst_npu_encoder_end_time (self, end));
+
+    window.elapsed = frames_since (self->last_formed);
+    window.heard = heard > 0 ? heard / GST_NPU_FRAME_DURATION : 0;
+  }
+  return window;
 }
 
 void
-gst_npu_encoder_check_overload (GstNpuEncoder * self)
+gst_npu_encoder_check_overload (GstNpuEncoder * self, guint64 newest)
 {
-  Backlog backlog = measure_backlog (self);
+  NpuOverloadWindow window = describe_window (self, newest);
   const NpuOverloadStep *step;
 
-  if (npu_overload_update (&self->overload, backlog.frames)) {
+  if (npu_overload_update (&self->overload, &window)) {
     step = npu_overload_step (&self->overload);
     GST_INFO_OBJECT (self, "overload: %s, windows of %u frames every %u",
         gst_npu_encoder_overload_name (self), step->window, step->hop);
     npu_windows_set_lengths (&self->windows, step->window, step->hop);
     announce (self, npu_windows_first_needed (&self->windows), 0, 0);
-    backlog = measure_backlog (self);
   }
-  step = npu_overload_step (&self->overload);
-  if (step->level == NPU_OVERLOAD_DROP && backlog.frames > step->hop)
-    leave_out (self, &backlog);
+  if (npu_overload_drops (&self->overload))
+    gst_npu_encoder_drop_windows (self);
 }

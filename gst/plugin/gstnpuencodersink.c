@@ -20,6 +20,10 @@ GST_DEBUG_CATEGORY_EXTERN (gst_npu_encoder_debug);
 #define SAME_TIME GST_NPU_FRAME_DURATION
 #define DRAIN_JUMP (200 * GST_MSECOND)
 
+/* Until it is tried again to leave windows out, where nothing has been due for
+ * long enough. */
+#define TRY_AGAIN (20 * G_TIME_SPAN_MILLISECOND)
+
 void
 gst_npu_encoder_item_free (gpointer memory)
 {
@@ -30,6 +34,18 @@ gst_npu_encoder_item_free (gpointer memory)
   g_free (item);
 }
 
+/* So many items wait at most; a live source with a hole after each frame, and
+ * downstream that takes nothing, must not fill the memory. */
+#define MOST_ITEMS 10000
+
+/* The lock is held. */
+static void
+wait_for_items (GstNpuEncoder * self)
+{
+  while (self->flow == GST_FLOW_OK && self->items.length >= MOST_ITEMS)
+    g_cond_wait (&self->space, &self->lock);
+}
+
 /* Takes @event. */
 static void
 push_item (GstNpuEncoder * self, GstEvent * event, gboolean boundary)
@@ -38,28 +54,47 @@ push_item (GstNpuEncoder * self, GstEvent * event, gboolean boundary)
 
   item->frame = npu_ring_newest (self->ring);
   item->boundary = boundary;
+  item->time = g_get_monotonic_time ();
   item->event = event;
   g_queue_push_tail (&self->items, item);
   g_cond_signal (&self->work);
 }
 
-GstClockTime
-gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame)
+/* What tells the time of @frame, or NULL. */
+const GstNpuEncoderBase *
+gst_npu_encoder_base_of (GstNpuEncoder * self, guint64 frame)
 {
   for (guint i = self->bases->len; i > 0; i--) {
     const GstNpuEncoderBase *base =
         &g_array_index (self->bases, GstNpuEncoderBase, i - 1);
 
     if (base->frame <= frame)
-      return base->pts + (frame - base->frame) * GST_NPU_FRAME_DURATION;
+      return base;
   }
-  return GST_CLOCK_TIME_NONE;
+  return NULL;
+}
+
+GstClockTime
+gst_npu_encoder_frame_time (GstNpuEncoder * self, guint64 frame)
+{
+  const GstNpuEncoderBase *base = gst_npu_encoder_base_of (self, frame);
+
+  return base ? base->pts + (frame - base->frame) * GST_NPU_FRAME_DURATION :
+      GST_CLOCK_TIME_NONE;
+}
+
+GstClockTime
+gst_npu_encoder_end_time (GstNpuEncoder * self, guint64 end)
+{
+  return gst_npu_encoder_frame_time (self, end - 1) + GST_NPU_FRAME_DURATION;
 }
 
 static void
 add_base (GstNpuEncoder * self, GstClockTime pts)
 {
-  GstNpuEncoderBase base = { npu_ring_newest (self->ring), pts };
+  GstNpuEncoderBase base = {
+    npu_ring_newest (self->ring), pts, self->segment
+  };
   guint64 needed = npu_windows_first_needed (&self->windows);
   guint outdated = 0;
 
@@ -137,15 +172,25 @@ push_frames (GstNpuEncoder * self, GstBuffer * buffer, Frames * frames)
 
   gst_npu_encoder_read_clock (self);
   g_mutex_lock (&self->lock);
+  wait_for_items (self);
   if (self->flow == GST_FLOW_OK && frames->count > 0)
     follow_time (self, buffer);
   while (self->flow == GST_FLOW_OK && frames->taken < frames->count) {
     if (take_frames (self, frames)) {
       gst_npu_encoder_note_arrival (self);
       g_cond_signal (&self->work);
-    } else if (!self->may_drop || !gst_npu_encoder_drop_windows (self)) {
-      /* capture waits only where nothing may or can be left out */
+    } else if (!self->may_drop) {
       g_cond_wait (&self->space, &self->lock);
+    } else if (!gst_npu_encoder_drop_windows (self)) {
+      gst_npu_encoder_say_full (self);
+      g_cond_wait_until (&self->space, &self->lock,
+          g_get_monotonic_time () + TRY_AGAIN);
+    }
+    if (!g_queue_is_empty (&self->messages)) {
+      /* the task may be waiting for downstream */
+      g_mutex_unlock (&self->lock);
+      gst_npu_encoder_post_messages (self);
+      g_mutex_lock (&self->lock);
     }
   }
   flow = self->flow;
@@ -283,6 +328,7 @@ queue_event (GstNpuEncoder * self, GstEvent * event, gboolean boundary)
     if (restart)
       self->flow = GST_FLOW_OK;
   }
+  wait_for_items (self);
   flow = self->flow;
   if (flow == GST_FLOW_OK || (flow != GST_FLOW_FLUSHING
           && GST_EVENT_IS_STICKY (event) && type != GST_EVENT_EOS)) {
@@ -355,6 +401,7 @@ flush_stop (GstNpuEncoder * self, GstEvent * event)
   self->awaiting = FALSE;
   self->discont = TRUE;
   self->need_base = TRUE;
+  self->last_formed = 0;
   self->upstream_ended = FALSE;
   self->flow = GST_FLOW_OK;
   g_mutex_unlock (&self->lock);

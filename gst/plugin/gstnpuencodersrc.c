@@ -78,7 +78,7 @@ choose_window_step (GstNpuEncoder * self, guint64 newest, gboolean ended,
   *busy = TRUE;
   if (!gst_npu_encoder_can_submit (self))
     return STEP_WAIT;
-  gst_npu_encoder_check_overload (self);
+  gst_npu_encoder_check_overload (self, newest);
   if (!npu_windows_next (&self->windows, newest, ended, &window)) {
     *busy = FALSE;              /* longer hops from now on, or left out */
     return STEP_WAIT;
@@ -109,24 +109,9 @@ choose_step (GstNpuEncoder * self)
   }
   if (self->loaded && gst_npu_encoder_can_upload (self))
     return STEP_UPLOAD;
-  if (item && self->in_flight == 0 && !busy
-      && !(item->boundary && self->awaiting))
+  if (item && self->in_flight == 0 && !busy && !self->awaiting)
     return STEP_FORWARD;
   return STEP_WAIT;
-}
-
-/* The lock is held. Downstream holds all states that there may be. */
-static void
-starve (GstNpuEncoder * self)
-{
-  if (self->may_drop)
-    gst_npu_encoder_drop_windows (self);
-  if (self->said_starved)
-    return;
-  self->said_starved = TRUE;
-  GST_WARNING_OBJECT (self, "downstream holds all buffers of states");
-  g_queue_push_tail (&self->messages,
-      gst_npu_encoder_starved_message (self));
 }
 
 /* The lock is held. */
@@ -154,8 +139,9 @@ wait_for_step (GstNpuEncoder * self)
       if (!g_cond_wait_until (&self->work, &self->lock, now + LOOK_AGAIN))
         self->poll = TRUE;
     } else if (self->starved) {
-      starve (self);
-      g_cond_wait_until (&self->work, &self->lock, now + TRY_AGAIN);
+      gst_npu_encoder_say_starved (self);
+      if (!self->may_drop || !gst_npu_encoder_drop_windows (self))
+        g_cond_wait_until (&self->work, &self->lock, now + TRY_AGAIN);
     } else if (!self->awaiting) {
       g_cond_wait (&self->work, &self->lock);
     } else if (!g_cond_wait_until (&self->work, &self->lock, self->ask_at)) {
@@ -328,11 +314,13 @@ forward (GstNpuEncoder * self)
   g_mutex_lock (&self->lock);
   item = g_queue_pop_head (&self->items);
   if (item->boundary) {
-    gap = rest_as_gap (self, item->frame);
-    npu_windows_restart (&self->windows, item->frame);
-    gst_npu_encoder_trim (self);
+    if (item->frame > self->skipped_end) {
+      gap = rest_as_gap (self, item->frame);
+      npu_windows_restart (&self->windows, item->frame);
+    }
     self->discont = TRUE;
   }
+  gst_npu_encoder_trim (self);
   g_mutex_unlock (&self->lock);
 
   if (item->left_out)

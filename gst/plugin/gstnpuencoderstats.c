@@ -46,7 +46,7 @@ time_of_end (GstNpuEncoder * self, guint64 end)
   if (self->running_zero == GST_NPU_ENCODER_NO_CLOCK)
     return now;
   running = gst_segment_to_running_time (&self->segment, GST_FORMAT_TIME,
-      gst_npu_encoder_frame_time (self, end));
+      gst_npu_encoder_end_time (self, end));
   if (!GST_CLOCK_TIME_IS_VALID (running))
     return now;
   return MIN (now, self->running_zero + (gint64) (running / GST_USECOND));
@@ -60,17 +60,19 @@ gst_npu_encoder_note_arrival (GstNpuEncoder * self)
       &arrivals->entry[arrivals->count++ % GST_NPU_ENCODER_ARRIVALS];
 
   entry->end = npu_ring_newest (self->ring);
-  entry->time = time_of_end (self, entry->end);
+  entry->heard = time_of_end (self, entry->end);
+  entry->came = g_get_monotonic_time ();
   if (self->first_arrival == 0)
-    self->first_arrival = g_get_monotonic_time ();
+    self->first_arrival = entry->came;
 }
 
-gint64
-gst_npu_encoder_heard (GstNpuEncoder * self, guint64 frame)
+GstNpuEncoderArrival
+gst_npu_encoder_arrival (GstNpuEncoder * self, guint64 frame)
 {
   const GstNpuEncoderArrivals *arrivals = self->arrivals;
   guint64 known = MIN (arrivals->count, GST_NPU_ENCODER_ARRIVALS);
-  gint64 time = g_get_monotonic_time ();
+  gint64 now = g_get_monotonic_time ();
+  GstNpuEncoderArrival found = { frame, now, now };
 
   for (guint64 i = 1; i <= known; i++) {
     const GstNpuEncoderArrival *entry =
@@ -78,9 +80,9 @@ gst_npu_encoder_heard (GstNpuEncoder * self, guint64 frame)
 
     if (entry->end < frame)
       break;
-    time = entry->time;
+    found = *entry;
   }
-  return time;
+  return found;
 }
 
 void

@@ -165,11 +165,13 @@ gst_npu_encoder_form_window (GstNpuEncoder * self, const NpuWindow * window)
       window->frames + (window->final ? GST_NPU_ENCODER_FRAMES_AFTER_END : 0));
   slot->peak = npu_ring_peak (self->ring, window->first, window->frames);
   slot->pts = gst_npu_encoder_frame_time (self, window->first);
-  slot->heard = gst_npu_encoder_heard (self,
-      window->first + window->frames);
+  slot->heard = gst_npu_encoder_arrival (self,
+      window->first + window->frames).heard;
   slot->discont = self->discont;
   slot->generation = self->generation;
-  slot->submitted = g_get_monotonic_time ();
+  slot->submitted = self->last_formed = g_get_monotonic_time ();
+  self->last_end = gst_npu_encoder_end_time (self,
+      window->first + window->frames);
   slot->states = g_steal_pointer (&self->next_states);
   self->in_flight++;
   self->discont = FALSE;

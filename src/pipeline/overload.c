@@ -74,8 +74,16 @@ step_down (NpuOverload * overload)
   overload->since_return = 1;
 }
 
-bool
-npu_overload_update (NpuOverload * overload, uint64_t waiting)
+static bool
+catches_up (const NpuOverloadWindow * window)
+{
+  return window->first
+      || window->elapsed <= NPU_OVERLOAD_CATCH_UP * window->heard;
+}
+
+/* Returns whether another step is in force. */
+static bool
+change_step (NpuOverload * overload, const NpuOverloadWindow * window)
 {
   const NpuOverloadStep *step = npu_overload_step (overload);
 
@@ -83,14 +91,14 @@ npu_overload_update (NpuOverload * overload, uint64_t waiting)
     overload->since_return = 0;
     overload->calm_needed = NPU_OVERLOAD_CALM;
   }
-  if (waiting > step->hop) {
+  if (window->waited > step->hop) {
     overload->calm = 0;
-    if (overload->now + 1 == overload->steps)
+    if (overload->now + 1 == overload->steps || catches_up (window))
       return false;
     step_up (overload);
     return true;
   }
-  if (waiting > step->hop / 4)
+  if (window->waited > step->hop / 4)
     overload->calm = 0;
   else
     overload->calm++;
@@ -98,6 +106,23 @@ npu_overload_update (NpuOverload * overload, uint64_t waiting)
     return false;
   step_down (overload);
   return true;
+}
+
+bool
+npu_overload_update (NpuOverload * overload, const NpuOverloadWindow * window)
+{
+  bool changed = change_step (overload, window);
+  const NpuOverloadStep *step = npu_overload_step (overload);
+
+  overload->drops = step->level == NPU_OVERLOAD_DROP
+      && window->waited > step->hop && !catches_up (window);
+  return changed;
+}
+
+bool
+npu_overload_drops (const NpuOverload * overload)
+{
+  return overload->drops;
 }
 
 const NpuOverloadStep *

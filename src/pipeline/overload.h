@@ -11,10 +11,12 @@
  *   hop      windows come less often: every 2, 4 hops, up to the window
  *   drop     windows are left out
  *
- * A step is taken when, at the time a window is formed, more than a hop of
- * frames waits behind it. It is taken back after CALM windows behind which at
- * most a quarter of a hop waited; twice as many, up to CALM_MAX, each time that
- * taking it back turns out to have been too early.
+ * A step is taken when a window is formed that has been due for more than a
+ * hop, unless the encoder is catching up: it takes windows at least so much
+ * faster than they are heard that what waits gets less by itself (it waited for
+ * weights, or downstream did). A step is taken back after CALM windows that had
+ * been due for at most a quarter of a hop; after twice as many, up to CALM_MAX,
+ * each time that taking it back turns out to have been too early.
  */
 #ifndef NPU_PIPELINE_OVERLOAD_H
 #define NPU_PIPELINE_OVERLOAD_H
@@ -32,6 +34,9 @@ typedef enum
   NPU_OVERLOAD_DROP,
 } NpuOverloadLevel;
 
+/* It catches up while a window takes at most so much of the time in which it
+ * was heard. */
+#define NPU_OVERLOAD_CATCH_UP 0.75
 #define NPU_OVERLOAD_CALM 4
 #define NPU_OVERLOAD_CALM_MAX 64
 /* Normal, two of each of context and hop, drop. */
@@ -52,6 +57,7 @@ typedef struct
   uint32_t calm;                /* windows in a row */
   uint32_t calm_needed;
   uint32_t since_return;        /* windows since a step was taken back */
+  bool drops;
 } NpuOverload;
 
 /**
@@ -69,18 +75,35 @@ typedef struct
 NPU_API void npu_overload_init (NpuOverload * overload,
     NpuOverloadLevel limit, uint32_t window, uint32_t hop, bool shorter);
 
+/* Times in frames. */
+typedef struct
+{
+  uint64_t waited;              /* since the window was due */
+  uint64_t heard;               /* from the end of the window before to its own */
+  uint64_t elapsed;             /* since the window before was formed */
+  bool first;                   /* there is none before it; the last two do not
+                                 * count */
+} NpuOverloadWindow;
+
 /**
  * npu_overload_update:
- * A window is formed behind which @waiting frames wait for a later one.
+ * @window is about to be formed.
  *
  * Returns whether another step is in force from now on.
  */
-NPU_API bool npu_overload_update (NpuOverload * overload, uint64_t waiting);
+NPU_API bool npu_overload_update (NpuOverload * overload,
+    const NpuOverloadWindow * window);
+
+/**
+ * npu_overload_drops:
+ * Returns whether windows are to be left out instead, until the next one has
+ * been due for at most a hop.
+ */
+NPU_API bool npu_overload_drops (const NpuOverload * overload);
 
 /**
  * npu_overload_step:
- * Returns the step in force; at level DROP, windows are left out until at most
- * a hop waits.
+ * Returns the step in force.
  */
 NPU_API const NpuOverloadStep *npu_overload_step (const NpuOverload * overload);
 

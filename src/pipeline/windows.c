@@ -48,8 +48,6 @@ npu_windows_init (NpuWindows * windows, uint32_t window, uint32_t hop,
 void
 npu_windows_restart (NpuWindows * windows, uint64_t first)
 {
-  if (first < windows->least_start)
-    return;
   windows->start = first;
   windows->covered = first;
   windows->due = first + windows->hop;
@@ -122,9 +120,9 @@ npu_windows_answer (NpuWindows * windows, uint64_t id, uint64_t next)
   if (!windows->waiting || id != windows->waiting_id)
     return false;
   windows->waiting = false;
-  windows->answered = true;
-
   end = windows->start + windows->waiting_frames;
+  /* of what was left out since, no rest can be short */
+  windows->answered = windows->least_start <= end;
   if (next > end || (windows->waiting_full && next <= windows->start))
     next = end;
   windows->start = later (later (windows->start, next), windows->least_start);
@@ -164,7 +162,7 @@ npu_windows_drop (NpuWindows * windows, uint64_t newest, uint64_t * lost)
     *lost = 0;
   if (windows->driven) {
     first = newest - earlier (newest, windows->window);
-    if (first <= later (windows->start, windows->least_start))
+    if (first < later (windows->start, windows->least_start) + windows->hop)
       return 0;
     left_out = later (left_out, 1);
   } else {

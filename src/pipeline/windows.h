@@ -55,8 +55,7 @@ NPU_API void npu_windows_init (NpuWindows * windows, uint32_t window,
 
 /**
  * npu_windows_restart:
- * Begin anew at frame @first (flush, discontinuity); ids go on. Where frames
- * behind @first were left out already, nothing changes.
+ * Begin anew at frame @first (flush, discontinuity); ids go on.
  */
 NPU_API void npu_windows_restart (NpuWindows * windows, uint64_t first);
 
@@ -120,7 +119,8 @@ NPU_API uint64_t npu_windows_waiting (const NpuWindows * windows,
  * npu_windows_drop:
  * Leave out windows so that the next one is the last that can be due before
  * @newest. A driven one then starts @window before @newest, also when an
- * answer is awaited that would let it start earlier.
+ * answer is awaited that would let it start earlier; by less than a hop it is
+ * not moved.
  *
  * @lost  out: frames that no window covers therefore; may be NULL
  *

@@ -407,11 +407,13 @@ GST_START_TEST (a_live_source_with_holes_does_not_lag_for_ever)
   g_object_get (encoder, "stats", &stats, NULL);
   bus = gst_element_get_bus (encoder);
   while ((message = gst_bus_pop_filtered (bus, GST_MESSAGE_QOS))) {
-    guint64 duration;
+    guint64 running, time, duration;
     gdouble proportion;
     gint quality;
 
-    gst_message_parse_qos (message, NULL, NULL, NULL, NULL, &duration);
+    gst_message_parse_qos (message, NULL, &running, NULL, &time, &duration);
+    fail_unless_equals_uint64 (running, time);
+    fail_unless_equals_uint64 (time % PIECE_EVERY, 0);
     gst_message_parse_qos_values (message, NULL, &proportion, &quality);
     if (duration > 0)
       fail_unless (proportion <= 0.5 && quality <= 500000);
@@ -428,8 +430,68 @@ GST_START_TEST (a_live_source_with_holes_does_not_lag_for_ever)
   fail_unless_equals_uint64 (encoded + missing, PIECES * PIECE_FRAMES);
   fail_unless_equals_uint64 (count_of (stats, "frames-lost"), missing);
   fail_unless_equals_uint64 (announced, missing);
+  fail_unless_equals_uint64 (count_of (stats, "windows")
+      + count_of (stats, "windows-left-out"), PIECES);
   gst_structure_free (stats);
   gst_object_unref (bus);
+  free_harness (h);
+}
+GST_END_TEST;
+
+/* Nothing waits for longer than a hop of 3 s: not behind a window that takes
+ * 0.4 s, and five short ones after it. */
+GST_START_TEST (short_pieces_that_can_be_encoded_in_time_are_not_left_out)
+{
+  GstElement *encoder = gst_element_factory_make ("npuencoder", NULL);
+  GstStructure *stats;
+  GstHarness *h;
+
+  g_object_set (encoder, "model", "builtin", "device", "emu",
+      "device-options", "launch-us=400000", "window", 3 * GST_SECOND, NULL);
+  h = new_harness (encoder);
+  push_frames (h, 0, 300);
+  for (guint i = 0; i < 5; i++) {
+    GstClockTime time = (4 + i) * GST_SECOND;
+
+    gst_harness_push (h, new_frames (300 + i * 30, 30, time));
+    gst_harness_push_event (h, gst_event_new_gap (time + 30 * FRAME,
+            70 * FRAME));
+    g_usleep (100000);
+  }
+  gst_harness_push_event (h, gst_event_new_eos ());
+  wait_for_event (h, GST_EVENT_EOS);
+  g_object_get (encoder, "stats", &stats, NULL);
+  fail_unless_equals_uint64 (count_of (stats, "windows"), 6);
+  fail_unless_equals_uint64 (count_of (stats, "windows-left-out"), 0);
+  fail_unless_equals_uint64 (count_of (stats, "frames-lost"), 0);
+  gst_structure_free (stats);
+  free_harness (h);
+}
+GST_END_TEST;
+
+/* 20 s that are encoded in less than one: there is no reason to lose any. */
+GST_START_TEST (what_came_before_the_first_window_is_caught_up_with)
+{
+  GstElement *encoder = gst_element_factory_make ("npuencoder", NULL);
+  GstPad *pad = gst_element_get_static_pad (encoder, "src");
+  gulong blocked = gst_pad_add_probe (pad,
+      GST_PAD_PROBE_TYPE_BLOCK_DOWNSTREAM, NULL, NULL, NULL);
+  GstStructure *stats;
+  GstHarness *h;
+
+  g_object_set (encoder, "model", "builtin", "device", "emu",
+      "device-options", "launch-us=30000", "window", GST_SECOND, NULL);
+  h = new_harness (encoder);
+  push_frames (h, 0, 2000);
+  g_usleep (2500000);
+  gst_pad_remove_probe (pad, blocked);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  wait_for_event (h, GST_EVENT_EOS);
+  g_object_get (encoder, "stats", &stats, NULL);
+  fail_unless_equals_uint64 (count_of (stats, "windows"), 20);
+  fail_unless_equals_uint64 (count_of (stats, "frames-lost"), 0);
+  gst_structure_free (stats);
+  gst_object_unref (pad);
   free_harness (h);
 }
 GST_END_TEST;
@@ -449,6 +511,9 @@ npuencoder_live_suite (void)
   }
   tcase_add_test (tcase, a_crawling_device_is_answered_step_by_step);
   tcase_add_test (tcase, a_named_step_is_the_last_one_taken);
+  tcase_add_test (tcase,
+      short_pieces_that_can_be_encoded_in_time_are_not_left_out);
+  tcase_add_test (tcase, what_came_before_the_first_window_is_caught_up_with);
   tcase_add_loop_test (tcase, a_live_source_with_holes_does_not_lag_for_ever,
       0, 2);
   return suite;

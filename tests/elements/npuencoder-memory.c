@@ -431,6 +431,12 @@ GST_START_TEST (behind_a_live_source_windows_are_left_out_instead)
   fail_unless (GST_BUFFER_IS_DISCONT (late));
   fail_unless_equals_uint64 (gst_buffer_get_npu_window_meta
       (late)->window.first_sample, GST_BUFFER_PTS (late) / GST_SECOND * 16000);
+  /* each window is one or the other, and the end comes though all is held */
+  push_frames (h, 6000, 30);
+  gst_harness_push_event (h, gst_event_new_eos ());
+  wait_for_event (h, GST_EVENT_EOS);
+  fail_unless_equals_uint64 (stat_of (h->element, "windows")
+      + stat_of (h->element, "windows-left-out"), 61);
   gst_buffer_unref (late);
   for (guint i = 1; i < 5; i++)
     gst_buffer_unref (kept[i]);

@@ -3,6 +3,7 @@
 heard: word error rate and times behind the whole pipeline, and what it makes of
 sound that it should not understand. The limits are the model card's figures
 with room for chance; a set holds a few hundred words."""
+import difflib
 import json
 import os
 import random
@@ -18,6 +19,9 @@ COUNT = 60
 
 # Words wrong of words said.
 LIMITS = {'held-out-espeak': 0.10, 'held-out-human': 0.25}
+# The same of speech without pauses, and how many words in a row may be missing.
+BREATHLESS_LIMITS = {'held-out-espeak': 0.15, 'held-out-human': 0.25}
+LONGEST_HOLE = 8
 # Mean distance of a segment's start or end from the truth, seconds.
 TIME_LIMIT = 0.15
 # Of 100 files of music, babble and noises, those in which words may be heard.
@@ -81,6 +85,41 @@ def synthetic_voices_that_were_held_out_are_understood():
 @case
 def a_human_speaker_who_was_held_out_is_understood():
     check_voices('held-out-human')
+
+
+def longest_hole(said, heard):
+    """Words in a row of which nothing came."""
+    matcher = difflib.SequenceMatcher(None, said, heard, autojunk=False)
+    return max((i2 - i1) - (j2 - j1) for _, i1, i2, j1, j2 in matcher.get_opcodes())
+
+
+def check_breathless(voices):
+    wrong = said_words = 0
+    holes = []
+    with tempfile.TemporaryDirectory() as folder:
+        for item in make_set(folder, voices, 15, '--breathless'):
+            said = item['text'].split()
+            heard = media.words(' '.join(words for _, _, words in hear(folder, item)))
+            wrong += media.word_error_rate(heard, said) * len(said)
+            said_words += len(said)
+            holes.append(longest_hole(said, heard))
+    rate = wrong / said_words
+    print(f'# {voices}: {said_words} words without a pause, word error rate {100 * rate:.1f} %, '
+          f'longest holes {sorted(holes)[-3:]}')
+    if rate > BREATHLESS_LIMITS[voices]:
+        raise AssertionError(f'word error rate {rate:.3f}, at most {BREATHLESS_LIMITS[voices]}')
+    if max(holes) > LONGEST_HOLE:
+        raise AssertionError(f'{max(holes)} words in a row are missing')
+
+
+@case
+def synthetic_speech_without_pauses_is_heard_to_its_end():
+    check_breathless('held-out-espeak')
+
+
+@case
+def human_speech_without_pauses_is_heard_to_its_end():
+    check_breathless('held-out-human')
 
 
 @case
