@@ -395,7 +395,9 @@ install_properties (GObjectClass * class)
   g_object_class_install_property (class, PROP_NO_SPEECH_THRESHOLD,
       g_param_spec_float ("no-speech-threshold", "No-speech threshold",
           "Windows whose probability of no speech is higher give no text, "
-          "unless the text is likely", 0.0f, 1.0f,
+          "unless the text is likely; the built-in model, and others trained "
+          "at short contexts, are believed without asking for the text", 0.0f,
+          1.0f,
           DEFAULT_NO_SPEECH_THRESHOLD, ready));
   g_object_class_install_property (class, PROP_LOG_PROBABILITY_THRESHOLD,
       g_param_spec_float ("log-probability-threshold",
