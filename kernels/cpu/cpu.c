@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Which kernel sets this processor can run. __builtin_cpu_supports() looks at
- * CPUID and at what the system saves (XGETBV).
+ * Which kernel sets this processor can run.
  */
+#include "cpu/cpu-features.h"
 #include "cpu/kernels.h"
 
 #include <pthread.h>
@@ -25,16 +25,13 @@ always (void)
 static bool
 has_avx2 (void)
 {
-  return __builtin_cpu_supports ("avx2") && __builtin_cpu_supports ("fma");
+  return npu_cpu_has (NPU_CPU_AVX2);
 }
 
 static bool
 has_avx512 (void)
 {
-  return has_avx2 () && __builtin_cpu_supports ("avx512f")
-      && __builtin_cpu_supports ("avx512bw")
-      && __builtin_cpu_supports ("avx512dq")
-      && __builtin_cpu_supports ("avx512vl");
+  return npu_cpu_has (NPU_CPU_AVX512);
 }
 #endif
 
@@ -56,9 +53,6 @@ find_supported (void)
 {
   size_t found = 0;
 
-#ifdef NPU_KERNELS_X86
-  __builtin_cpu_init ();
-#endif
   for (size_t i = 0; i < SETS; i++)
     if (sets[i].supported ())
       supported_names[found++] = sets[i].name;

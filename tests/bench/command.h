@@ -28,6 +28,7 @@ typedef struct
 
 extern const BenchCommand bench_block_command;
 extern const BenchCommand bench_dma_command;
+extern const BenchCommand bench_peak_command;
 extern const BenchCommand bench_timeline_command;
 
 typedef enum

@@ -12,6 +12,7 @@
 static const BenchCommand *const commands[] = {
   &bench_block_command,
   &bench_dma_command,
+  &bench_peak_command,
   &bench_timeline_command,
 };
 
