@@ -43,7 +43,10 @@ typedef enum
 } NpuWeightType;
 
 /* A matrix of @outputs x @inputs, made by npu_matrix_pack(). Element (output o,
- * input i) lies at panels[(o / 16 * inputs + i) * 16 + o % 16]. */
+ * input i) lies at panels[(o / 16 * inputs + i) * 16 + o % 16]; of bf16, where
+ * instructions take two inputs at a time, at
+ * panels[(o / 16 * pairs + i / 2) * 32 + o % 16 * 2 + i % 2] with
+ * pairs = (inputs + 1) / 2, the last of an odd number of inputs 0. */
 typedef struct
 {
   NpuWeightType type;
@@ -165,7 +168,8 @@ typedef struct
 
 /**
  * npu_kernels_init:
- * Fill @kernels with the set called @name: "c", "avx2" or "avx512".
+ * Fill @kernels with the set called @name: "c", "avx2", "avx512" or
+ * "avx512bf16".
  *
  * Returns false when the set does not exist here or the processor lacks what
  * it needs. Any thread.
@@ -182,8 +186,16 @@ const char *const *npu_kernels_names (void);
 void npu_kernels_init_c (NpuKernels * kernels);
 void npu_kernels_init_avx2 (NpuKernels * kernels);
 void npu_kernels_init_avx512 (NpuKernels * kernels);
+void npu_kernels_init_avx512bf16 (NpuKernels * kernels);
 
 /* ----------------------------------------------------------- packing */
+
+/**
+ * npu_matrix_depth:
+ * Returns how many inputs a matrix of @inputs has with its padding; of these,
+ * each with NPU_PANEL elements, a panel consists.
+ */
+size_t npu_matrix_depth (NpuWeightType type, size_t inputs);
 
 /**
  * npu_matrix_panel_bytes:

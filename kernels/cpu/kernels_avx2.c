@@ -45,13 +45,20 @@ vector_load_some (const float *values, size_t count, float fill)
       _mm256_maskload_ps (values, mask), _mm256_castsi256_ps (mask));
 }
 
+/* Of LANES pairs of bf16 the first ones, and the second ones. */
 static inline Vector
-vector_load_bf16 (const uint16_t * values)
+vector_load_bf16_first (const uint16_t * values)
 {
-  __m128i bits = _mm_loadu_si128 ((const __m128i *) values);
+  return _mm256_castsi256_ps (_mm256_slli_epi32
+      (_mm256_loadu_si256 ((const __m256i *) values), 16));
+}
 
-  return _mm256_castsi256_ps (_mm256_slli_epi32 (_mm256_cvtepu16_epi32 (bits),
-          16));
+static inline Vector
+vector_load_bf16_second (const uint16_t * values)
+{
+  return _mm256_castsi256_ps (_mm256_and_si256
+      (_mm256_loadu_si256 ((const __m256i *) values),
+          _mm256_set1_epi32 ((int) 0xffff0000)));
 }
 
 static inline Vector

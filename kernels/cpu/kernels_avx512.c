@@ -34,13 +34,20 @@ vector_load_some (const float *values, size_t count, float fill)
   return _mm512_mask_loadu_ps (_mm512_set1_ps (fill), mask, values);
 }
 
+/* Of LANES pairs of bf16 the first ones, and the second ones. */
 static inline Vector
-vector_load_bf16 (const uint16_t * values)
+vector_load_bf16_first (const uint16_t * values)
 {
-  __m256i bits = _mm256_loadu_si256 ((const __m256i *) values);
+  return _mm512_castsi512_ps (_mm512_slli_epi32
+      (_mm512_loadu_si512 (values), 16));
+}
 
-  return _mm512_castsi512_ps (_mm512_slli_epi32 (_mm512_cvtepu16_epi32 (bits),
-          16));
+static inline Vector
+vector_load_bf16_second (const uint16_t * values)
+{
+  return _mm512_castsi512_ps (_mm512_and_si512
+      (_mm512_loadu_si512 (values),
+          _mm512_set1_epi32 ((int) 0xffff0000)));
 }
 
 static inline Vector

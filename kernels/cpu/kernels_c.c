@@ -19,13 +19,18 @@ gelu (float x)
   return 0.5f * x * (1.0f + erff (x * 0.70710678f));
 }
 
+/* Of the panel at @panels, output @output and input @input. */
 static inline float
-weight_at (const void *panels, size_t at, NpuWeightType type)
+weight_at (const void *panels, size_t output, size_t input,
+    NpuWeightType type)
 {
+  size_t at = input * NPU_PANEL + output;
+
   if (type == NPU_WEIGHT_FLOAT32) {
     return ((const float *) panels)[at];
   } else if (type == NPU_WEIGHT_BF16) {
-    uint32_t bits = (uint32_t) ((const uint16_t *) panels)[at] << 16;
+    size_t pair = input / 2 * 2 * NPU_PANEL + output * 2 + input % 2;
+    uint32_t bits = (uint32_t) ((const uint16_t *) panels)[pair] << 16;
     float value;
 
     memcpy (&value, &bits, sizeof (value));
@@ -64,9 +69,12 @@ gemm (const NpuGemmArgs * args, size_t first_column, size_t columns,
     NpuWeightType type)
 {
   size_t inputs = args->weight->inputs;
+  size_t size = type == NPU_WEIGHT_FLOAT32 ? sizeof (float) :
+      type == NPU_WEIGHT_BF16 ? sizeof (uint16_t) : sizeof (int8_t);
 
   for (size_t c = 0; c < columns; c += NPU_PANEL) {
-    size_t panel = (first_column + c) * inputs;
+    const char *panel = (const char *) args->weight->panels
+        + (first_column + c) * npu_matrix_depth (type, inputs) * size;
     size_t valid = columns - c < NPU_PANEL ? columns - c : NPU_PANEL;
 
     for (size_t r = 0; r < args->rows; r++) {
@@ -75,8 +83,7 @@ gemm (const NpuGemmArgs * args, size_t first_column, size_t columns,
 
       for (size_t i = 0; i < inputs; i++)
         for (size_t j = 0; j < NPU_PANEL; j++)
-          sums[j] += input[i] * weight_at (args->weight->panels,
-              panel + i * NPU_PANEL + j, type);
+          sums[j] += input[i] * weight_at (panel, j, i, type);
       store_panel (args, r, first_column + c, valid, sums);
     }
   }

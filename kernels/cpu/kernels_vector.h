@@ -102,15 +102,44 @@ typedef struct
   bool add;
 } Product;
 
+/* Input @lane, 0 or 1, of the pair of inputs at @at; float32 and int8 have one
+ * behind the other, bf16 have them in pairs. */
 static ALWAYS_INLINE Vector
-load_weight (const void *panels, size_t at, const NpuWeightType type)
+load_weight (const void *panels, size_t at, size_t vector, const int lane,
+    const NpuWeightType type)
 {
+  const uint16_t *pairs = (const uint16_t *) panels + at + vector * 2 * LANES;
+
+  if (type == NPU_WEIGHT_BF16)
+    return lane ? vector_load_bf16_second (pairs) :
+        vector_load_bf16_first (pairs);
+  at += vector * LANES + lane * NPU_PANEL;
   if (type == NPU_WEIGHT_FLOAT32)
     return vector_load ((const float *) panels + at);
-  else if (type == NPU_WEIGHT_BF16)
-    return vector_load_bf16 ((const uint16_t *) panels + at);
   else
     return vector_load_int8 ((const int8_t *) panels + at);
+}
+
+/* One input of some rows and panels. */
+static ALWAYS_INLINE void
+tile_step (const float *input, const void *panels, size_t at, size_t stride,
+    const int rows, const int vectors, const int lane,
+    const NpuWeightType type, Vector sum[TILE_ROWS][MAX_TILE_VECTORS])
+{
+  Vector weight[MAX_TILE_VECTORS];
+
+#pragma GCC unroll 16
+  for (int v = 0; v < vectors; v++)
+    weight[v] = load_weight (panels, at + (size_t) (v / PANEL_VECTORS) * stride,
+        v % PANEL_VECTORS, lane, type);
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++) {
+    Vector value = vector_set (input[r * TILE_STRIDE + lane]);
+
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++)
+      sum[r][v] = vector_fma (value, weight[v], sum[r][v]);
+  }
 }
 
 static ALWAYS_INLINE void
@@ -122,7 +151,7 @@ tile (const Product * product, size_t first_row, size_t first_panel,
   float *sums = product->sums + first_row * product->sums_stride
       + first_panel * NPU_PANEL;
   size_t stride = product->panel_stride;
-  size_t at = first_panel * stride;
+  size_t at = first_panel * stride, k = 0;
   Vector sum[TILE_ROWS][MAX_TILE_VECTORS];
 
 #pragma GCC unroll 16
@@ -132,23 +161,15 @@ tile (const Product * product, size_t first_row, size_t first_panel,
       sum[r][v] = product->add
           ? vector_load (sums + r * product->sums_stride + v * LANES)
           : vector_set (0.0f);
-  for (size_t k = 0; k < product->depth; k++, at += NPU_PANEL) {
-    Vector weight[MAX_TILE_VECTORS];
-
-#pragma GCC unroll 16
-    for (int v = 0; v < vectors; v++)
-      weight[v] = load_weight (product->panels, at
-          + (size_t) (v / PANEL_VECTORS) * stride
-          + (size_t) (v % PANEL_VECTORS) * LANES, type);
-#pragma GCC unroll 16
-    for (int r = 0; r < rows; r++) {
-      Vector value = vector_set (input[r * TILE_STRIDE + k]);
-
-#pragma GCC unroll 16
-      for (int v = 0; v < vectors; v++)
-        sum[r][v] = vector_fma (value, weight[v], sum[r][v]);
-    }
+  for (; k + 2 <= product->depth; k += 2, at += 2 * NPU_PANEL) {
+    tile_step (input + k, product->panels, at, stride, rows, vectors, 0, type,
+        sum);
+    tile_step (input + k, product->panels, at, stride, rows, vectors, 1, type,
+        sum);
   }
+  if (k < product->depth)
+    tile_step (input + k, product->panels, at, stride, rows, vectors, 0, type,
+        sum);
 #pragma GCC unroll 16
   for (int r = 0; r < rows; r++)
 #pragma GCC unroll 16
@@ -256,11 +277,12 @@ gemm (const NpuGemmArgs * args, size_t first_column, size_t columns,
     void (*multiply_type) (const Product *, size_t, size_t))
 {
   size_t inputs = args->weight->inputs;
+  size_t depth = npu_matrix_depth (args->weight->type, inputs);
   size_t panels = (columns + NPU_PANEL_GROUP - 1) / NPU_PANEL_GROUP
       * (NPU_PANEL_GROUP / NPU_PANEL);
   Product product = {
     .input = scratch->input[0],
-    .panel_stride = inputs * NPU_PANEL,
+    .panel_stride = depth * NPU_PANEL,
     .sums = scratch->sums[0],
     .sums_stride = TILE_STRIDE,
   };
@@ -271,7 +293,7 @@ gemm (const NpuGemmArgs * args, size_t first_column, size_t columns,
     product.depth = left < DEPTH_BLOCK ? left : DEPTH_BLOCK;
     product.add = first > 0;
     product.panels = (const char *) args->weight->panels
-        + (first_column * inputs + first * NPU_PANEL) * element_size;
+        + (first_column * depth + first * NPU_PANEL) * element_size;
     for (size_t r = 0; r < args->rows; r++)
       memcpy (scratch->input[r], args->input[r] + first,
           product.depth * sizeof (float));

@@ -17,9 +17,19 @@ static const size_t element_size[NPU_WEIGHT_TYPES] = {
 };
 
 size_t
+npu_matrix_depth (NpuWeightType type, size_t inputs)
+{
+  return type == NPU_WEIGHT_BF16 ? inputs + inputs % 2 : inputs;
+}
+
+size_t
 npu_matrix_panel_bytes (NpuWeightType type, size_t outputs, size_t inputs)
 {
   size_t padded, bytes;
+
+  if (inputs == SIZE_MAX)
+    return 0;
+  inputs = npu_matrix_depth (type, inputs);
 
   if (__builtin_add_overflow (outputs, NPU_PANEL_GROUP - 1, &padded))
     return 0;
@@ -71,6 +81,23 @@ row_scale (const float *values, size_t count)
   return largest / INT8_LIMIT;
 }
 
+/* Where the first input of @output lies. */
+static size_t
+first_element (const NpuMatrix * matrix, size_t output)
+{
+  size_t depth = npu_matrix_depth (matrix->type, matrix->inputs);
+  size_t lanes = matrix->type == NPU_WEIGHT_BF16 ? 2 : 1;
+
+  return output / NPU_PANEL * depth * NPU_PANEL + output % NPU_PANEL * lanes;
+}
+
+/* How far behind the first one input @input lies in a matrix of bf16. */
+static size_t
+pair_element (size_t input)
+{
+  return input / 2 * 2 * NPU_PANEL + input % 2;
+}
+
 void
 npu_matrix_pack (const NpuMatrix * matrix, size_t first_row, size_t rows,
     const float *values)
@@ -79,7 +106,7 @@ npu_matrix_pack (const NpuMatrix * matrix, size_t first_row, size_t rows,
 
   for (size_t r = 0; r < NPU_PANEL_GROUP; r++) {
     size_t output = first_row + r;
-    size_t at = output / NPU_PANEL * inputs * NPU_PANEL + output % NPU_PANEL;
+    size_t at = first_element (matrix, output);
     const float *row = r < rows ? values + r * inputs : NULL;
 
     if (matrix->type == NPU_WEIGHT_FLOAT32) {
@@ -91,7 +118,9 @@ npu_matrix_pack (const NpuMatrix * matrix, size_t first_row, size_t rows,
       uint16_t *panels = (uint16_t *) matrix->panels + at;
 
       for (size_t i = 0; i < inputs; i++)
-        panels[i * NPU_PANEL] = row ? bf16_from_float (row[i]) : 0;
+        panels[pair_element (i)] = row ? bf16_from_float (row[i]) : 0;
+      if (inputs % 2)
+        panels[pair_element (inputs)] = 0;
     } else {
       int8_t *panels = (int8_t *) matrix->panels + at;
       float scale = row ? row_scale (row, inputs) : 0.0f;
@@ -108,7 +137,7 @@ void
 npu_matrix_row (const NpuMatrix * matrix, size_t row, float *values)
 {
   size_t inputs = matrix->inputs;
-  size_t at = row / NPU_PANEL * inputs * NPU_PANEL + row % NPU_PANEL;
+  size_t at = first_element (matrix, row);
 
   if (matrix->type == NPU_WEIGHT_FLOAT32) {
     const float *panels = (const float *) matrix->panels + at;
@@ -119,7 +148,7 @@ npu_matrix_row (const NpuMatrix * matrix, size_t row, float *values)
     const uint16_t *panels = (const uint16_t *) matrix->panels + at;
 
     for (size_t i = 0; i < inputs; i++)
-      values[i] = float_from_bf16 (panels[i * NPU_PANEL]);
+      values[i] = float_from_bf16 (panels[pair_element (i)]);
   } else {
     const int8_t *panels = (const int8_t *) matrix->panels + at;
 
