@@ -33,10 +33,17 @@ has_avx512 (void)
 {
   return npu_cpu_has (NPU_CPU_AVX512);
 }
+
+static bool
+has_avx512bf16 (void)
+{
+  return npu_cpu_has (NPU_CPU_AVX512_BF16);
+}
 #endif
 
 static const KernelSet sets[] = {
 #ifdef NPU_KERNELS_X86
+  {"avx512bf16", has_avx512bf16, npu_kernels_init_avx512bf16},
   {"avx512", has_avx512, npu_kernels_init_avx512},
   {"avx2", has_avx2, npu_kernels_init_avx2},
 #endif

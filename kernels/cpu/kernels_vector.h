@@ -4,7 +4,8 @@
  * describes: the type Vector of LANES floats, the vector_...() functions over
  * it, and TILE_ROWS, TILE_PANELS, the block of a product that fits its
  * registers (TILE_ROWS divides by 3, NPU_GEMM_ROWS and NPU_ATTENTION_ROWS by
- * TILE_ROWS). At the end stands fill_kernels().
+ * TILE_ROWS); where it has dot products of bf16, also DOT_BF16 and the two
+ * functions for it. At the end stands fill_kernels().
  *
  * All products run through tile(): some rows times some panels, sums in
  * registers, each sum from the first to the last input in fused steps. A row
@@ -142,6 +143,31 @@ tile_step (const float *input, const void *panels, size_t at, size_t stride,
   }
 }
 
+#ifdef DOT_BF16
+#define HAS_DOT_BF16 true
+
+/* A pair of inputs, rounded to bf16, of some rows and panels. */
+static ALWAYS_INLINE void
+tile_pair (const float *input, size_t k, const void *panels, size_t at,
+    size_t stride, const int rows, const int vectors,
+    Vector sum[TILE_ROWS][MAX_TILE_VECTORS])
+{
+#pragma GCC unroll 16
+  for (int r = 0; r < rows; r++)
+#pragma GCC unroll 16
+    for (int v = 0; v < vectors; v++)
+      sum[r][v] = vector_dot_bf16 (sum[r][v],
+          (const uint16_t *) (input + r * TILE_STRIDE) + k,
+          (const uint16_t *) panels + at
+          + (size_t) (v / PANEL_VECTORS) * stride
+          + (size_t) (v % PANEL_VECTORS) * 2 * LANES);
+}
+#else
+#define HAS_DOT_BF16 false
+#define tile_pair(...)
+#define vector_store_bf16(...)
+#endif
+
 static ALWAYS_INLINE void
 tile (const Product * product, size_t first_row, size_t first_panel,
     const int rows, const int panels, const NpuWeightType type)
@@ -161,6 +187,9 @@ tile (const Product * product, size_t first_row, size_t first_panel,
       sum[r][v] = product->add
           ? vector_load (sums + r * product->sums_stride + v * LANES)
           : vector_set (0.0f);
+  if (HAS_DOT_BF16 && type == NPU_WEIGHT_BF16)
+    for (; k < product->depth; k += 2, at += 2 * NPU_PANEL)
+      tile_pair (input, k, product->panels, at, stride, rows, vectors, sum);
   for (; k + 2 <= product->depth; k += 2, at += 2 * NPU_PANEL) {
     tile_step (input + k, product->panels, at, stride, rows, vectors, 0, type,
         sum);
@@ -272,6 +301,16 @@ finish_gemm_row (const NpuGemmArgs * args, size_t row, size_t first_column,
 }
 
 static ALWAYS_INLINE void
+load_input (float *scratch, const float *input, size_t count,
+    NpuWeightType type)
+{
+  if (HAS_DOT_BF16 && type == NPU_WEIGHT_BF16)
+    vector_store_bf16 ((uint16_t *) scratch, input, count);
+  else
+    memcpy (scratch, input, count * sizeof (float));
+}
+
+static ALWAYS_INLINE void
 gemm (const NpuGemmArgs * args, size_t first_column, size_t columns,
     GemmScratch * scratch, size_t element_size,
     void (*multiply_type) (const Product *, size_t, size_t))
@@ -295,8 +334,8 @@ gemm (const NpuGemmArgs * args, size_t first_column, size_t columns,
     product.panels = (const char *) args->weight->panels
         + (first_column * depth + first * NPU_PANEL) * element_size;
     for (size_t r = 0; r < args->rows; r++)
-      memcpy (scratch->input[r], args->input[r] + first,
-          product.depth * sizeof (float));
+      load_input (scratch->input[r], args->input[r] + first, product.depth,
+          args->weight->type);
     multiply_type (&product, args->rows, panels);
   }
   for (size_t r = 0; r < args->rows; r++)

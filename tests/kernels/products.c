@@ -37,6 +37,17 @@ typedef struct
   NpuEpilogue epilogue;
 } GemmCase;
 
+static float
+rounded_to_bf16 (float value)
+{
+  uint32_t bits;
+
+  memcpy (&bits, &value, sizeof (bits));
+  bits = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u;
+  memcpy (&value, &bits, sizeof (value));
+  return value;
+}
+
 static GemmCase
 random_gemm (NpuWeightType type)
 {
@@ -51,9 +62,12 @@ random_gemm (NpuWeightType type)
   };
 
   test.input = poisoned (test.rows * (inputs + GUARD));
+  /* sets with dot products of bf16 round their inputs: to be compared, these
+   * are rounded before */
   for (size_t r = 0; r < test.rows; r++)
     for (size_t i = 0; i < inputs; i++)
-      test.input[r * (inputs + GUARD) + i] = random_float ();
+      test.input[r * (inputs + GUARD) + i] = type == NPU_WEIGHT_BF16
+          ? rounded_to_bf16 (random_float ()) : random_float ();
   if (random_below (2))
     test.bias = random_values (outputs, 1.0f);
   if (random_below (2))

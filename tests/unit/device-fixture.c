@@ -11,7 +11,7 @@
 
 #include "run-suite.h"
 
-const char *const fixture_isas[ISAS] = { "c", "avx2", "avx512" };
+const char *const fixture_isas[ISAS] = { "c", "avx2", "avx512", "avx512bf16" };
 
 const NpuTensorDescription fixture_tensors[TENSORS] = {
   [CONV1_WEIGHT] = {NPU_TENSOR_MATRIX, WIDTH, 3 * BANDS, "conv1.weight"},

@@ -47,7 +47,7 @@ typedef struct
 } Fixture;
 
 /* Instruction sets that are tried, as a loop test's index. */
-#define ISAS 3
+#define ISAS 4
 extern const char *const fixture_isas[ISAS];
 extern const NpuTensorDescription fixture_tensors[TENSORS];
 
