@@ -72,7 +72,7 @@ typedef struct
 {
   uint32_t threads;             /* 0: as many as the process may run on */
   const char *isa;              /* NULL or "auto": best; else e.g. "c", "avx2",
-                                 * "avx512" (cpu device only) */
+                                 * "avx512", "avx512bf16" (cpu device only) */
   const char *settings;         /* what only one device knows, as "key=value"
                                  * with commas between; NULL for none */
 } NpuDeviceOptions;

@@ -186,7 +186,7 @@ for _kind in ('f32', 'bf16'):
 for _precision in ('bf16', 'int8'):
     tap.add_case(f'precision_{_precision}_is_near_the_reference',
                  lambda precision=_precision: check_ggml('f16', precision))
-for _isa in os.environ.get('NPU_TEST_ISAS', 'c avx2 avx512').split():
+for _isa in os.environ.get('NPU_TEST_ISAS', 'c avx2 avx512 avx512bf16').split():
     for _precision in BOUNDS:
         tap.add_case(f'instruction_set_{_isa}_in_{_precision}_is_near_the_reference',
                      lambda isa=_isa, precision=_precision: check_isa(isa, precision))
