@@ -42,8 +42,11 @@ gst_npu_encoder_item_free (gpointer memory)
 static void
 wait_for_items (GstNpuEncoder * self)
 {
-  while (self->flow == GST_FLOW_OK && self->items.length >= MOST_ITEMS)
+  while (self->flow == GST_FLOW_OK && self->items.length >= MOST_ITEMS) {
+    if (self->may_drop)
+      gst_npu_encoder_say_full (self);
     g_cond_wait (&self->space, &self->lock);
+  }
 }
 
 /* Takes @event. */

@@ -24,7 +24,7 @@ BREATHLESS_LIMITS = {'held-out-espeak': 0.20, 'held-out-human': 0.15}
 # Mean distance of a segment's start or end from the truth, seconds.
 TIME_LIMIT = 0.15
 # Of 100 files of music, babble and noises, those in which words may be heard.
-FALSE_FILES = 5
+FALSE_FILES = 7
 # Of 60 files that end in a word, those that may end in one that was not said:
 # often what is heard of it is another word, "the" of "they".
 INVENTED_FILES = 15
