@@ -27,7 +27,9 @@
 #define XFEATURE_TILE_DATA 18
 
 static bool features[NPU_CPU_FEATURES];
+static bool permitted;          /* tiles */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_once_t permission_once = PTHREAD_ONCE_INIT;
 
 static bool
 system_saves_tiles (void)
@@ -40,13 +42,13 @@ system_saves_tiles (void)
   return (eax & XCR0_TILES) == XCR0_TILES;
 }
 
-static bool
-tiles_are_permitted (void)
+/* Larger signal frames are its price, also for the program that we are in. */
+static void
+ask_for_tiles (void)
 {
 #if defined (__linux__) && defined (SYS_arch_prctl)
-  return syscall (SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_TILE_DATA) == 0;
-#else
-  return false;
+  permitted = syscall (SYS_arch_prctl, ARCH_REQ_XCOMP_PERM,
+      XFEATURE_TILE_DATA) == 0;
 #endif
 }
 
@@ -57,6 +59,7 @@ find_features (void)
   bool avx512;
 
   __builtin_cpu_init ();
+  features[NPU_CPU_BASELINE] = true;
   features[NPU_CPU_AVX2] = __builtin_cpu_supports ("avx2")
       && __builtin_cpu_supports ("fma");
   avx512 = features[NPU_CPU_AVX2] && __builtin_cpu_supports ("avx512f")
@@ -72,8 +75,7 @@ find_features (void)
     features[NPU_CPU_AVX_VNNI] = features[NPU_CPU_AVX2]
         && (eax & EAX_AVX_VNNI);
   if (__get_cpuid_count (7, 0, &eax, &ebx, &ecx, &edx)
-      && (edx & EDX_AMX_TILE) && system_saves_tiles ()
-      && tiles_are_permitted ()) {
+      && (edx & EDX_AMX_TILE) && system_saves_tiles ()) {
     features[NPU_CPU_AMX_BF16] = edx & EDX_AMX_BF16;
     features[NPU_CPU_AMX_INT8] = edx & EDX_AMX_INT8;
   }
@@ -83,13 +85,16 @@ bool
 npu_cpu_has (NpuCpuFeature feature)
 {
   pthread_once (&once, find_features);
-  return features[feature];
+  if (!features[feature] || (feature != NPU_CPU_AMX_BF16
+          && feature != NPU_CPU_AMX_INT8))
+    return features[feature];
+  pthread_once (&permission_once, ask_for_tiles);
+  return permitted;
 }
 #else
 bool
 npu_cpu_has (NpuCpuFeature feature)
 {
-  (void) feature;
-  return false;
+  return feature == NPU_CPU_BASELINE;
 }
 #endif

@@ -9,6 +9,7 @@
 
 typedef enum
 {
+  NPU_CPU_BASELINE,             /* what every processor has */
   NPU_CPU_AVX2,                 /* and FMA */
   NPU_CPU_AVX512,               /* F, BW, DQ and VL */
   NPU_CPU_AVX512_BF16,
@@ -21,8 +22,9 @@ typedef enum
 
 /**
  * npu_cpu_has:
- * Returns whether @feature can be used. The first question for AMX asks the
- * system for its permission, which holds for the process. Any thread.
+ * Returns whether @feature can be used. The first question for AMX, and no
+ * other, asks for the system's permission, which holds for the process. Any
+ * thread.
  */
 bool npu_cpu_has (NpuCpuFeature feature);
 

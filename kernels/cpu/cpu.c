@@ -11,43 +11,17 @@
 typedef struct
 {
   const char *name;
-  bool (*supported) (void);
+  NpuCpuFeature needs;
   void (*init) (NpuKernels * kernels);
 } KernelSet;
 
-static bool
-always (void)
-{
-  return true;
-}
-
-#ifdef NPU_KERNELS_X86
-static bool
-has_avx2 (void)
-{
-  return npu_cpu_has (NPU_CPU_AVX2);
-}
-
-static bool
-has_avx512 (void)
-{
-  return npu_cpu_has (NPU_CPU_AVX512);
-}
-
-static bool
-has_avx512bf16 (void)
-{
-  return npu_cpu_has (NPU_CPU_AVX512_BF16);
-}
-#endif
-
 static const KernelSet sets[] = {
 #ifdef NPU_KERNELS_X86
-  {"avx512bf16", has_avx512bf16, npu_kernels_init_avx512bf16},
-  {"avx512", has_avx512, npu_kernels_init_avx512},
-  {"avx2", has_avx2, npu_kernels_init_avx2},
+  {"avx512bf16", NPU_CPU_AVX512_BF16, npu_kernels_init_avx512bf16},
+  {"avx512", NPU_CPU_AVX512, npu_kernels_init_avx512},
+  {"avx2", NPU_CPU_AVX2, npu_kernels_init_avx2},
 #endif
-  {"c", always, npu_kernels_init_c},
+  {"c", NPU_CPU_BASELINE, npu_kernels_init_c},
 };
 
 #define SETS (sizeof (sets) / sizeof (sets[0]))
@@ -61,7 +35,7 @@ find_supported (void)
   size_t found = 0;
 
   for (size_t i = 0; i < SETS; i++)
-    if (sets[i].supported ())
+    if (npu_cpu_has (sets[i].needs))
       supported_names[found++] = sets[i].name;
 }
 
@@ -77,7 +51,7 @@ npu_kernels_init (NpuKernels * kernels, const char *name)
 {
   pthread_once (&once, find_supported);
   for (size_t i = 0; i < SETS; i++) {
-    if (strcmp (sets[i].name, name) == 0 && sets[i].supported ()) {
+    if (strcmp (sets[i].name, name) == 0 && npu_cpu_has (sets[i].needs)) {
       sets[i].init (kernels);
       return true;
     }

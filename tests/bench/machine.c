@@ -132,14 +132,14 @@ json_t *
 bench_machine_to_json (void)
 {
   static const char *const names[NPU_CPU_FEATURES] = {
-    "AVX2", "AVX-512", "AVX-512 bf16", "AVX-512 VNNI", "AVX VNNI", "AMX bf16",
-    "AMX int8"
+    NULL, "AVX2", "AVX-512", "AVX-512 bf16", "AVX-512 VNNI", "AVX VNNI",
+    "AMX bf16", "AMX int8"
   };
   json_t *features = json_array ();
   char name[128];
 
   read_name (name, sizeof (name));
-  for (int i = 0; i < NPU_CPU_FEATURES; i++)
+  for (int i = NPU_CPU_BASELINE + 1; i < NPU_CPU_FEATURES; i++)
     if (npu_cpu_has ((NpuCpuFeature) i))
       json_array_append_new (features, json_string (names[i]));
   return json_pack ("{s:s, s:o}", "machine", name, "features", features);

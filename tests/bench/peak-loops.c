@@ -7,8 +7,6 @@
  */
 #include "peak.h"
 
-#include "cpu/cpu-features.h"
-
 #include <string.h>
 
 #ifdef __x86_64__
@@ -81,12 +79,6 @@ additions (uint64_t rounds)
       ".endr\ndec %0\njnz 1b\n" : "+r" (rounds), "+r" (sum) : : "cc");
 }
 
-static bool
-always (void)
-{
-  return true;
-}
-
 /* All tiles 16 rows of 64 bytes, zeros. */
 static void
 begin_tiles (void)
@@ -116,41 +108,26 @@ end_tiles (void)
   __asm__ volatile ("tilerelease");
 }
 
-#define HAS(name, feature) \
-  static bool \
-  name (void) \
-  { \
-    return npu_cpu_has (feature); \
-  }
-
-HAS (has_avx2, NPU_CPU_AVX2)
-HAS (has_avx512, NPU_CPU_AVX512)
-HAS (has_avx512_bf16, NPU_CPU_AVX512_BF16)
-HAS (has_avx512_vnni, NPU_CPU_AVX512_VNNI)
-HAS (has_avx_vnni, NPU_CPU_AVX_VNNI)
-HAS (has_amx_bf16, NPU_CPU_AMX_BF16)
-HAS (has_amx_int8, NPU_CPU_AMX_INT8)
-
 /* Operations of a round: of each instruction, so many products and sums. */
 #define VECTORS(products) (2.0 * (products) * SUMS * REPEATS)
 #define TILE_PRODUCTS(depth) (2.0 * 16 * 16 * (depth) * TILE_SUMS * REPEATS)
 
 const BenchArithmetic bench_arithmetic[] = {
-  {"clock", "additions, each of the last", "x86-64", ADDITIONS, always,
-      NULL, NULL, additions},
-  {"float32-avx2", "float32 multiply-add", "AVX2", VECTORS (8), has_avx2,
+  {"clock", "additions, each of the last", "x86-64", ADDITIONS,
+      NPU_CPU_BASELINE, NULL, NULL, additions},
+  {"float32-avx2", "float32 multiply-add", "AVX2", VECTORS (8), NPU_CPU_AVX2,
       NULL, NULL, multiply_add_avx2},
   {"float32-avx512", "float32 multiply-add", "AVX-512", VECTORS (16),
-      has_avx512, NULL, NULL, multiply_add_avx512},
+      NPU_CPU_AVX512, NULL, NULL, multiply_add_avx512},
   {"bf16-avx512", "bf16 dot product", "AVX-512 bf16", VECTORS (32),
-      has_avx512_bf16, NULL, NULL, bf16_avx512},
-  {"bf16-amx", "bf16 dot product", "AMX", TILE_PRODUCTS (32), has_amx_bf16,
+      NPU_CPU_AVX512_BF16, NULL, NULL, bf16_avx512},
+  {"bf16-amx", "bf16 dot product", "AMX", TILE_PRODUCTS (32), NPU_CPU_AMX_BF16,
       begin_tiles, end_tiles, bf16_amx},
-  {"int8-avx", "int8 dot product", "AVX VNNI", VECTORS (32), has_avx_vnni,
+  {"int8-avx", "int8 dot product", "AVX VNNI", VECTORS (32), NPU_CPU_AVX_VNNI,
       NULL, NULL, int8_avx},
   {"int8-avx512", "int8 dot product", "AVX-512 VNNI", VECTORS (64),
-      has_avx512_vnni, NULL, NULL, int8_avx512},
-  {"int8-amx", "int8 dot product", "AMX", TILE_PRODUCTS (64), has_amx_int8,
+      NPU_CPU_AVX512_VNNI, NULL, NULL, int8_avx512},
+  {"int8-amx", "int8 dot product", "AMX", TILE_PRODUCTS (64), NPU_CPU_AMX_INT8,
       begin_tiles, end_tiles, int8_amx},
 };
 
@@ -189,9 +166,9 @@ bench_read (const void *memory, size_t size, uint64_t rounds)
   void (*read) (const char *, const char *) = read_plain;
 
 #ifdef __x86_64__
-  if (has_avx512 ())
+  if (npu_cpu_has (NPU_CPU_AVX512))
     read = read_avx512;
-  else if (has_avx2 ())
+  else if (npu_cpu_has (NPU_CPU_AVX2))
     read = read_avx2;
 #endif
   while (rounds-- > 0)

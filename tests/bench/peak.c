@@ -186,7 +186,7 @@ measure_arithmetic (const Setup * setup, BenchTable * table)
   for (size_t i = 0; i < bench_arithmetic_count; i++) {
     const BenchArithmetic *arithmetic = &bench_arithmetic[i];
     const Subject subject = {.arithmetic = arithmetic };
-    bool supported = arithmetic->supported ();
+    bool supported = npu_cpu_has (arithmetic->needs);
     json_t *row = json_pack ("{s:s, s:s, s:s, s:s, s:b}", "key",
         arithmetic->key, "what", arithmetic->arithmetic, "instructions",
         arithmetic->instructions, "unit", "1e9 operations/s", "measured",

@@ -6,7 +6,8 @@
 #ifndef NPU_BENCH_PEAK_H
 #define NPU_BENCH_PEAK_H
 
-#include <stdbool.h>
+#include "cpu/cpu-features.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,8 +18,7 @@ typedef struct
   const char *arithmetic;       /* "float32 multiply-add" */
   const char *instructions;     /* "AVX-512" */
   double operations;            /* of a round; a multiply-add is two */
-  /* Whether this processor has the instructions. */
-  bool (*supported) (void);
+  NpuCpuFeature needs;
   /* Called in each thread before and after its rounds; may be NULL. */
   void (*begin) (void);
   void (*end) (void);
