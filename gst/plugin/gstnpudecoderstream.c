@@ -446,16 +446,6 @@ start_stream (GstNpuDecoder * self, GstEvent * event)
   return TRUE;
 }
 
-/* The same sticky event may come again with each buffer: one error for all. */
-static gboolean
-is_refused_anew (GstNpuDecoder * self)
-{
-  gboolean anew = !self->refused;
-
-  self->refused = TRUE;
-  return anew;
-}
-
 static gboolean
 start_segment (GstNpuDecoder * self, GstEvent * event)
 {
@@ -463,7 +453,7 @@ start_segment (GstNpuDecoder * self, GstEvent * event)
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME) {
-    if (is_refused_anew (self))
+    if (gst_npu_is_refused_anew (&self->refused))
       GST_ELEMENT_ERROR (self, STREAM, FORMAT,
           ("Only encoder states in time format can be decoded; link npuencoder "
               "before this element."), (NULL));
@@ -534,7 +524,7 @@ accept_caps (GstNpuDecoder * self, GstEvent * event)
   if (accepted) {
     self->refused = FALSE;
   } else {
-    if (is_refused_anew (self))
+    if (gst_npu_is_refused_anew (&self->refused))
       refuse_caps (self, caps, digest);
     self->width = 0;
   }

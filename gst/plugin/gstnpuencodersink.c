@@ -256,16 +256,6 @@ gst_npu_encoder_chain (GstPad * pad, GstObject * parent, GstBuffer * buffer)
 
 /* ------------------------------------------------------------ events */
 
-/* The same sticky event may come again with each buffer: one error for all. */
-static gboolean
-is_refused_anew (GstNpuEncoder * self)
-{
-  gboolean anew = !self->refused;
-
-  self->refused = TRUE;
-  return anew;
-}
-
 static gboolean
 accept_caps (GstNpuEncoder * self, GstEvent * event)
 {
@@ -278,7 +268,7 @@ accept_caps (GstNpuEncoder * self, GstEvent * event)
       && bands == config->bands;
   if (self->have_caps) {
     self->refused = FALSE;
-  } else if (is_refused_anew (self)) {
+  } else if (gst_npu_is_refused_anew (&self->refused)) {
     gchar *got = gst_caps_to_string (caps);
 
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
@@ -299,7 +289,7 @@ accept_segment (GstNpuEncoder * self, GstEvent * event, gboolean * changed)
 
   gst_event_parse_segment (event, &segment);
   if (segment->format != GST_FORMAT_TIME || segment->rate <= 0.0) {
-    if (is_refused_anew (self))
+    if (gst_npu_is_refused_anew (&self->refused))
       GST_ELEMENT_ERROR (self, STREAM, FORMAT,
           ("Only forward playback in time format can be transcribed: link "
               "npumel before this element, and seek with a positive rate."),

@@ -16,6 +16,15 @@ gst_npu_element_error_full (GstElement * element, const NpuError * error,
       g_strdup (npu_status_name (error->status)), file, function, line);
 }
 
+gboolean
+gst_npu_is_refused_anew (gboolean * refused)
+{
+  gboolean anew = !*refused;
+
+  *refused = TRUE;
+  return anew;
+}
+
 GstFlowReturn
 gst_npu_event_flow (GstPad * onward, GstEventType type, gboolean handled)
 {

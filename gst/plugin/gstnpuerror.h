@@ -19,6 +19,10 @@ G_BEGIN_DECLS
 void gst_npu_element_error_full (GstElement * element, const NpuError * error,
     const gchar * file, const gchar * function, gint line);
 
+/* Sticky events come again with each buffer, and caps are tried again: one error
+ * for all. Returns whether @refused was not set yet, and sets it. */
+gboolean gst_npu_is_refused_anew (gboolean * refused);
+
 /* What an event function returns as a flow: FALSE while @onward, the pad that
  * events go on from, is being flushed or shut down is nobody's error, and must
  * not become one upstream. */

@@ -122,17 +122,6 @@ update_latency (GstNpuMel * self)
   return changed;
 }
 
-/* Sticky events come again with each buffer, and caps are tried again: one error
- * for all, until something fits. */
-static gboolean
-is_refused_anew (gboolean * refused)
-{
-  gboolean anew = !*refused;
-
-  *refused = TRUE;
-  return anew;
-}
-
 /* The bands that downstream takes, 80 where it takes both; 0 for none. */
 static guint
 choose_bands (GstNpuMel * self)
@@ -147,7 +136,7 @@ choose_bands (GstNpuMel * self)
   if (gst_npu_mel_caps_get_bands (both, &bands))
     self->output_refused = FALSE;
   else if (!GST_PAD_IS_FLUSHING (self->srcpad)
-      && is_refused_anew (&self->output_refused))
+      && gst_npu_is_refused_anew (&self->output_refused))
     GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
         ("What follows npumel takes no log-mel frames that it can make: link "
             "npuencoder behind it, and remove caps filters that do not fit "
@@ -194,7 +183,7 @@ static gboolean
 set_input_caps (GstNpuMel * self, const GstCaps * caps)
 {
   if (!accepts_input (self, caps)) {
-    if (is_refused_anew (&self->input_refused))
+    if (gst_npu_is_refused_anew (&self->input_refused))
       GST_ELEMENT_ERROR (self, STREAM, WRONG_TYPE,
           ("Only raw audio of 1000 Hz or more and 1 to 63 channels can be "
               "transcribed: put decodebin in front of npumel, or audioconvert "
@@ -239,7 +228,7 @@ prepare_buffer (GstNpuMel * self, GstBuffer * buffer)
   gsize samples = meta ? meta->samples : size / bpf;
 
   if (!meta && size % bpf != 0) {
-    if (is_refused_anew (&self->said_uneven))
+    if (gst_npu_is_refused_anew (&self->said_uneven))
       GST_ELEMENT_WARNING (self, STREAM, FORMAT,
           ("A buffer ends in the middle of a sample, and what follows may be "
               "noise: put rawaudioparse in front of npumel."),
@@ -339,7 +328,7 @@ flush (GstNpuMel * self)
 static gboolean
 refuse_segment (GstNpuMel * self, const GstSegment * segment)
 {
-  if (!is_refused_anew (&self->segment_refused))
+  if (!gst_npu_is_refused_anew (&self->segment_refused))
     return FALSE;
   if (segment->format != GST_FORMAT_TIME)
     GST_ELEMENT_ERROR (self, STREAM, FORMAT,
